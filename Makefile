@@ -1,0 +1,36 @@
+# The first target sets everything up in .venv and runs the main job.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := data,test,lint,bench
+
+.PHONY: verify test bench campaign lint clean
+
+verify: $(VENV)/ready
+	$(BIN)/fanin verify
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/bench
+	$(BIN)/python -m pytest benchmarks --override-ini=filterwarnings=default -q -s
+
+campaign: $(VENV)/ready
+	$(BIN)/python -m tests.campaigns
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	touch $@
+
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 jax
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,36 @@
+"""Three machine operations that Numba has no name for: a fused multiply-add and the two casts of float32 bits.
+
+`fma(a, b, c)` rounds a*b + c once (IEEE 754-2008, 5.4.1). It fuses where the source says so and only there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def fma(_typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """Fused multiply-add of three numbers of one floating type."""
+    if not (isinstance(a, types.Float) and a == b == c):
+        return None
+    return a(a, a, a), lambda _context, builder, _signature, args: builder.fma(*args)
+
+
+@intrinsic
+def bits_of(_typing: Any, x: Any) -> Any:
+    """The bit pattern of a float32 as int32."""
+    if x != types.float32:
+        return None
+    return types.int32(x), lambda _context, builder, _signature, args: builder.bitcast(args[0], ir.IntType(32))
+
+
+@intrinsic
+def float_of(_typing: Any, bits: Any) -> Any:
+    """The float32 with the bit pattern in the lower 32 bits of an integer (Numba widens int32 arithmetic to int64)."""
+    if not isinstance(bits, types.Integer):
+        return None
+    return types.float32(types.int32), lambda _context, builder, _signature, args: builder.bitcast(args[0], ir.FloatType())

@@ -1,0 +1,74 @@
+"""Monte Carlo of random neural networks at initialization, and verdicts with a stated error rate.
+
+`Ensemble` says what is sampled, `simulate` samples it, `verify` compares a result or a study with the theory.
+Names are imported on first use, so that `import fanin` is fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fanin.data import load_inputs
+    from fanin.engine.direct import replay
+    from fanin.engine.errors import SpecificationError
+    from fanin.engine.inputs import Inputs
+    from fanin.engine.schemes import SCHEMES, Law, Scheme
+    from fanin.engine.spec import Ensemble
+    from fanin.report import Report
+    from fanin.result import Result
+    from fanin.sampling import simulate
+    from fanin.stats.verdict import Claim, Verdict
+    from fanin.studies import STUDIES, Study
+    from fanin.verification import verify
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Claim": "fanin.stats.verdict",
+    "Ensemble": "fanin.engine.spec",
+    "Inputs": "fanin.engine.inputs",
+    "Law": "fanin.engine.schemes",
+    "Report": "fanin.report",
+    "Result": "fanin.result",
+    "SCHEMES": "fanin.engine.schemes",
+    "STUDIES": "fanin.studies",
+    "Scheme": "fanin.engine.schemes",
+    "SpecificationError": "fanin.engine.errors",
+    "Study": "fanin.studies",
+    "Verdict": "fanin.stats.verdict",
+    "load_inputs": "fanin.data",
+    "replay": "fanin.engine.direct",
+    "simulate": "fanin.sampling",
+    "verify": "fanin.verification",
+}
+
+__all__ = [
+    "SCHEMES",
+    "STUDIES",
+    "Claim",
+    "Ensemble",
+    "Inputs",
+    "Law",
+    "Report",
+    "Result",
+    "Scheme",
+    "SpecificationError",
+    "Study",
+    "Verdict",
+    "load_inputs",
+    "replay",
+    "simulate",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fanin' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,102 @@
+"""`Report`: the verdicts of a run, as an object, as JSON and as an exit code."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import fanin
+from fanin.provenance import provenance
+from fanin.result import Result
+from fanin.stats.verdict import UNDECIDED, Verdict
+
+if TYPE_CHECKING:
+    from fanin.studies import Study
+
+AS_EXPECTED, NOT_AS_EXPECTED, NOT_DECIDED = 0, 1, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The verdicts on all claims of a study.
+
+    results : the results by ensemble. verdicts : one for each claim. alpha : probability of any wrong verdict, at most.
+    Printed, it is the table of the command line.
+    """
+
+    study: Study
+    results: dict[str, Result]
+    verdicts: list[Verdict]
+    alpha: float
+
+    @property
+    def exit_code(self) -> int:
+        """0: all as expected. 1: something is decided otherwise. 3: something is undecided."""
+        if any(v.verdict != UNDECIDED and not v.as_expected for v in self.verdicts):
+            return NOT_AS_EXPECTED
+        return NOT_DECIDED if any(v.verdict == UNDECIDED for v in self.verdicts) else AS_EXPECTED
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of sampling and merging, all ensembles together."""
+        return sum(result.seconds for result in self.results.values())
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """sha256 over the digests of the results, in the order of their labels."""
+        parts = [f"{label}:{self.results[label].digest}" for label in sorted(self.results)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report in plain values, as `fanin verify --json` prints it: None where a number is not finite."""
+        first = next(iter(self.results.values()))
+        return {
+            "fanin": fanin.__version__,
+            "study": self.study.name,
+            "seed": first.seed,
+            "networks": first.networks,
+            "method": first.method,
+            "alpha": self.alpha,
+            "seconds": self.seconds,
+            "digest": self.digest,
+            "ensembles": {
+                label: {"ensemble": result.ensemble.canonical(), "inputs": str(result.ensemble.inputs), "digest": result.digest}
+                for label, result in self.results.items()
+            },
+            "claims": [self._claim(verdict) for verdict in self.verdicts],
+            "provenance": provenance(first.threads),
+        }
+
+    def _claim(self, verdict: Verdict) -> dict[str, Any]:
+        claim, interval = verdict.claim, verdict.interval
+        return {
+            "id": claim.id,
+            "ensemble": claim.ensemble,
+            "scheme": str(self.results[claim.ensemble].ensemble.scheme),
+            "layer": claim.layer,
+            "quantity": claim.quantity,
+            "predicted": claim.predicted,
+            "prediction_error": claim.error,
+            "estimate": _finite(interval.estimate),
+            "low": _finite(interval.low),
+            "high": _finite(interval.high),
+            "coverage": interval.coverage,
+            "tolerance": claim.tolerance,
+            "label": claim.label,
+            "verdict": verdict.verdict,
+            "expected": claim.expected,
+            "needed": verdict.needed,
+            "source": claim.source,
+        }
+
+    def __repr__(self) -> str:
+        from fanin.table import plain_text
+
+        return plain_text(self)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,197 @@
+"""`simulate`: a run as a set of tasks on an executor, merged into one result.
+
+The blocks of a run are split into tasks of even, aligned ranges; summaries are merged as they come. The result does not depend on
+the executor, the number of threads, the size of the tasks or the order in which they end.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import Any
+
+import numpy as np
+
+from fanin.engine import direct, stream
+from fanin.engine.accumulators import Accumulators
+from fanin.engine.errors import SpecificationError
+from fanin.engine.spec import Ensemble
+from fanin.result import Result
+
+METHODS = ("direct", "auto")
+_TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
+
+
+def simulate(
+    ensemble: Ensemble,
+    networks: int | float = 10_000_000,
+    seed: int = 501,
+    method: str = "direct",
+    threads: int | None = None,
+    executor: futures.Executor | None = None,
+    progress: Callable[[int], object] | None = None,
+    blocks_per_task: int | None = None,
+) -> Result:
+    """Sample networks of an ensemble and summarise them.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        What to sample.
+    networks : int
+        How many networks; a float such as 1e7 is accepted where it is a whole number.
+    seed : int
+        0 to 2**64 - 1. The result is a pure function of ensemble, seed, method and number of networks.
+    method : str
+        "direct", or "auto", which takes "direct" here.
+    threads : int, optional
+        Threads of the default executor: all available cores by default.
+    executor : concurrent.futures.Executor, optional
+        Where to run instead of own threads; it is not shut down. Other processes must be able to import fanin.
+    progress : callable, optional
+        Called in this thread with the number of networks that a finished task adds.
+    blocks_per_task : int, optional
+        Size of a task in blocks of 2048 networks, an even number. The result does not depend on it.
+
+    Raises
+    ------
+    SpecificationError
+        For a value that cannot be sampled.
+
+    Examples
+    --------
+    >>> result = simulate(Ensemble(widths=(10, 1)), networks=4096, seed=1)
+    >>> result.layers[1].finite
+    4096
+    """
+    if not isinstance(ensemble, Ensemble):
+        raise SpecificationError(f"ensemble must be a fanin.Ensemble, not {type(ensemble).__name__}")
+    networks = whole_number(networks, "networks", 1, stream.MAX_NETWORKS)
+    seed = whole_number(seed, "seed", 0, stream.MAX_SEED)
+    threads = available_threads() if threads is None else whole_number(threads, "threads", 1, 4096)
+    check_method(method)
+    if executor is not None and not isinstance(executor, futures.Executor):
+        raise SpecificationError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
+    if blocks_per_task is None:
+        blocks_per_task = _default_task(ensemble)
+    elif whole_number(blocks_per_task, "blocks_per_task", 2, stream.MAX_BLOCKS) % 2:
+        raise SpecificationError(f"blocks_per_task is {blocks_per_task}; it must be even, so that pairs of blocks stay together")
+    check_memory(ensemble, threads)
+    tasks = _tasks(networks, blocks_per_task)
+    plan = direct.make_plan(ensemble, seed)
+    direct.compile_kernels(plan)
+    start = time.perf_counter()
+    if executor is not None:
+        layer = _merge_all(executor, functools.partial(run_task, ensemble, seed), tasks, threads, progress)
+    else:
+        stop = np.zeros(1, np.int64)
+        with futures.ThreadPoolExecutor(threads, thread_name_prefix="fanin") as pool:
+            try:
+                layer = _merge_all(pool, functools.partial(_run_here, plan, stop), tasks, threads, progress)
+            except BaseException:
+                stop[0] = 1
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+    return Result(
+        ensemble=ensemble,
+        networks=networks,
+        seed=seed,
+        method=direct.NAME,
+        layers={1: layer},
+        seconds=time.perf_counter() - start,
+        threads=threads,
+    )
+
+
+def run_task(ensemble: Ensemble, seed: int, first: int, last: int, networks: int) -> Accumulators:
+    """One task, anywhere: blocks first .. last - 1, of which `networks` networks count."""
+    return direct.sample(direct.make_plan(ensemble, seed), first, last, networks)
+
+
+def _run_here(plan: direct.Plan, stop: np.ndarray, first: int, last: int, networks: int) -> Accumulators:
+    return direct.sample(plan, first, last, networks, stop)
+
+
+def _tasks(networks: int, blocks_per_task: int) -> Iterator[tuple[int, int, int]]:
+    """Ranges of blocks and the number of networks that count in each."""
+    blocks = -(-networks // stream.BLOCK)
+    for first in range(0, blocks, blocks_per_task):
+        last = min(first + blocks_per_task, blocks)
+        yield first, last, min(networks, last * stream.BLOCK) - first * stream.BLOCK
+
+
+def _merge_all(
+    executor: futures.Executor,
+    run: Callable[[int, int, int], Accumulators],
+    tasks: Iterator[tuple[int, int, int]],
+    workers: int,
+    progress: Callable[[int], object] | None,
+) -> Accumulators:
+    """Submit tasks in a window of a few per worker, so that memory does not grow with the run, and merge as they end."""
+    total: Accumulators | None = None
+    waiting: set[futures.Future[Accumulators]] = set()
+    exhausted = False
+    while waiting or not exhausted:
+        while not exhausted and len(waiting) < 3 * workers:
+            task = next(tasks, None)
+            if task is None:
+                exhausted = True
+            else:
+                waiting.add(executor.submit(run, *task))
+        done, waiting = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
+        for future in done:
+            part = future.result()
+            total = part if total is None else total.merge(part)
+            if progress is not None:
+                progress(part.networks)
+    assert total is not None
+    return total
+
+
+def _default_task(ensemble: Ensemble) -> int:
+    """Blocks of a task of about a tenth of a second: a power of two."""
+    inputs = ensemble.inputs
+    drawn = inputs.count if inputs.kind == "on" else ensemble.fan_in
+    blocks = 2
+    while blocks < 4096 and 2 * blocks * stream.BLOCK * (drawn + 20) < _TASK_DRAWS:
+        blocks *= 2
+    return blocks
+
+
+def available_threads() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_method(method: str) -> None:
+    """Refuse a sampler that does not exist."""
+    if method not in METHODS:
+        raise SpecificationError(f"method is {method!r}; this version samples one neuron by 'direct' (or 'auto', which takes it)")
+
+
+def check_memory(ensemble: Ensemble, threads: int) -> None:
+    """Refuse a run whose arrays would not fit in half of the machine's memory, before they are allocated."""
+    cells = ensemble.fan_in * (1 if ensemble.inputs.data is None else 2 * max(1, len(ensemble.inputs.data)))
+    needed = 4 * cells + threads * (8 << 20)
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    if needed > half:
+        has, lends = f"{needed / 2**30:.1f} GiB", f"{half / 2**30:.1f} GiB"
+        raise SpecificationError(f"a fan-in of {ensemble.fan_in} needs {has}; this machine lends {lends} (half of its memory)")
+
+
+def whole_number(value: Any, name: str, least: int, most: int) -> int:
+    """A whole number in a range, from an int or from a float such as 1e7."""
+    try:
+        number = int(value)
+        if isinstance(value, bool) or number != value:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise SpecificationError(f"{name} is {value!r}; it must be a whole number from {least} to {most}") from None
+    if not least <= number <= most:
+        raise SpecificationError(f"{name} is {number}; it must lie between {least} and {most}")
+    return number

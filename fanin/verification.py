@@ -1,0 +1,159 @@
+"""`verify`: from a study, an ensemble or a result to verdicts with one error rate."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
+
+from fanin.engine import direct
+from fanin.engine.errors import SpecificationError
+from fanin.engine.inputs import Inputs
+from fanin.engine.spec import Ensemble
+from fanin.engine.stream import MAX_SEED
+from fanin.report import Report
+from fanin.result import Result
+from fanin.sampling import check_method, simulate, whole_number
+from fanin.stats.predictions import Theory
+from fanin.stats.quantities import measure
+from fanin.stats.verdict import Claim, Verdict, judge
+from fanin.studies import Study, built_in
+
+ALPHA = 0.01
+
+
+def verify(
+    subject: Study | Ensemble | Result | str = "single-neuron",
+    *,
+    networks: int | float | None = None,
+    seed: int = 501,
+    method: str = "direct",
+    threads: int | None = None,
+    executor: futures.Executor | None = None,
+    alpha: float = ALPHA,
+    tolerance: float = 1.0,
+    progress: Callable[[int], object] | None = None,
+) -> Report:
+    """Sample a study and judge its claims, or judge a result that is already there.
+
+    Parameters
+    ----------
+    subject : Study, Ensemble, Result or str
+        A study or its name; an ensemble, which is judged against its theory; or a result, which is judged without sampling.
+    networks : int, optional
+        Networks per ensemble; by default what the study says.
+    seed, method, threads, executor, progress
+        As for `simulate`.
+    alpha : float
+        Probability that any of the report's verdicts is wrong, at most.
+    tolerance : float
+        Factor on the tolerance of every claim.
+
+    Raises
+    ------
+    SpecificationError
+        For a value that cannot be sampled or judged.
+
+    Examples
+    --------
+    >>> report = verify(Ensemble(widths=(10, 1)), networks=2**18, tolerance=10)
+    >>> report.exit_code
+    0
+    """
+    check_alpha(alpha)
+    check_factor(tolerance)
+    check_method(method)
+    if isinstance(subject, Result):
+        study = Study("result", "A result that was there.", {_label(subject.ensemble): subject.ensemble}, networks=subject.networks)
+        results = {label: subject for label in study.ensembles}
+    else:
+        study = _study(subject)
+        claims_of(study, whole_number(seed, "seed", 0, MAX_SEED))  # what cannot be judged is refused before any work
+        results = {
+            label: simulate(
+                ensemble,
+                networks=study.networks if networks is None else networks,
+                seed=seed,
+                method=method,
+                threads=threads,
+                executor=executor,
+                progress=progress,
+            )
+            for label, ensemble in study.ensembles.items()
+        }
+    return Report(study=study, results=results, verdicts=_judge_all(study, results, alpha, tolerance), alpha=alpha)
+
+
+def claims_of(study: Study, seed: int) -> list[Claim]:
+    """All claims of a study, in the order of its report: theory of each ensemble, then the study's own."""
+    claims: list[Claim] = []
+    for label, ensemble in study.ensembles.items():
+        theory = _theory(ensemble, seed)
+        for quantity in theory.names():
+            prediction = theory.predict(quantity)
+            claims.append(
+                Claim(
+                    id=f"{label}/1/{quantity}",
+                    ensemble=label,
+                    layer=1,
+                    quantity=quantity,
+                    predicted=prediction.value,
+                    tolerance=prediction.tolerance,
+                    error=prediction.error,
+                    source=prediction.source,
+                )
+            )
+        claims += [claim for claim in study.claims if claim.ensemble == label]
+    return claims
+
+
+def _judge_all(study: Study, results: dict[str, Result], alpha: float, factor: float) -> list[Verdict]:
+    """One simultaneous interval per claim: each may miss with probability alpha over their number."""
+    seed = next(iter(results.values())).seed
+    claims = [dataclasses.replace(claim, tolerance=claim.tolerance * factor) for claim in claims_of(study, seed)]
+    theories = {label: _theory(ensemble, seed) for label, ensemble in study.ensembles.items()}
+    verdicts = []
+    for claim in claims:
+        result, theory = results[claim.ensemble], theories[claim.ensemble]
+        interval = measure(claim.quantity, result.layers[claim.layer], theory.ensemble, alpha / len(claims), theory.law.cdf)
+        verdicts.append(judge(claim, interval, result.networks))
+    return verdicts
+
+
+@functools.lru_cache(maxsize=16)
+def _theory(ensemble: Ensemble, seed: int) -> Theory:
+    """Theory of an ensemble; a shared random input is first drawn, and then held fixed."""
+    inputs = ensemble.inputs
+    if inputs.shared and inputs.kind not in ("on", "fixed"):
+        drawn = direct.make_plan(ensemble, seed).data[:, 0]
+        ensemble = dataclasses.replace(ensemble, inputs=Inputs.fixed(drawn))
+    return Theory(ensemble)
+
+
+def _study(subject: Any) -> Study:
+    if isinstance(subject, Study):
+        return subject
+    if isinstance(subject, Ensemble):
+        return Study("ensemble", f"A neuron of one's own: {subject!r}.", {_label(subject): subject})
+    if isinstance(subject, str):
+        return built_in(subject)
+    raise SpecificationError(f"verify takes a study, an ensemble or a result, not {type(subject).__name__}")
+
+
+def _label(ensemble: Ensemble) -> str:
+    return str(ensemble.scheme)
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuse an error rate that is none."""
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0.0 < alpha < 1.0:
+        raise SpecificationError(f"alpha is {alpha!r}; it must lie between 0 and 1, both excluded")
+
+
+def check_factor(factor: float) -> None:
+    """Refuse a factor of the tolerance that is none."""
+    if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0.0 < factor < math.inf:
+        raise SpecificationError(f"the tolerance factor is {factor!r}; it must be a positive finite number")

@@ -1,0 +1,94 @@
+"""Intervals for one parameter at a given error probability, from sums and counts alone.
+
+Each interval says what its coverage rests on:
+
+- "exact": valid at every sample size for every law (counts, order statistics, distribution functions);
+- "bounded": valid at every sample size for every law on a known range (empirical Bernstein);
+- "asymptotic": a studentised estimate, valid as the number of networks grows. It never assumes a Gaussian law: the standard
+  errors use the sampled higher moments. Below `ASYMPTOTIC_FLOOR` networks it is the whole line, so that nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+ASYMPTOTIC_FLOOR = {
+    "mean": 1_000,
+    "variance": 1_000,
+    "skewness": 10_000,
+    "kurtosis": 100_000,
+    "correlation": 10_000,
+    "blockmeans": 100,
+}
+"""Least number of observations at which each asymptotic interval is used; measured in tests/stats/test_coverage.py."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the interval that decides about it. `coverage` is "exact", "bounded" or "asymptotic"."""
+
+    estimate: float
+    low: float
+    high: float
+    coverage: str
+
+
+def normal_quantile(error: float) -> float:
+    """Two-sided standard normal quantile: P(|g| > value) = error."""
+    return float(-special.ndtri(0.5 * error))
+
+
+def proportion(successes: int, trials: int, error: float) -> Interval:
+    """A probability from a count (Clopper and Pearson 1934).
+
+    >>> interval = proportion(5, 10, 0.05)
+    >>> round(interval.low, 4), round(interval.high, 4)
+    (0.1871, 0.8129)
+    """
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, trials - successes + 1, 0.5 * error))
+    high = 1.0 if successes == trials else float(special.betaincinv(successes + 1, trials - successes, 1.0 - 0.5 * error))
+    return Interval(successes / trials, low, high, "exact")
+
+
+def quantile_ranks(p: float, trials: int, error: float) -> tuple[int, int]:
+    """Ranks r <= s (from 1) such that the r-th and s-th smallest of `trials` values enclose the p-quantile.
+
+    0 and trials + 1 stand for the ends of the line (Clopper and Pearson's interval for the rank of a quantile).
+    """
+    low = int(special.bdtrik(0.5 * error, trials, p)) if trials * p > 1 else 0
+    high = trials + 1 - (int(special.bdtrik(0.5 * error, trials, 1.0 - p)) if trials * (1.0 - p) > 1 else 0)
+    return max(low, 0), min(high, trials + 1)
+
+
+def kolmogorov_band(trials: int, error: float) -> float:
+    """Half-width of a band around an empirical distribution function (Dvoretzky, Kiefer and Wolfowitz 1956; Massart 1990)."""
+    return math.sqrt(math.log(2.0 / error) / (2.0 * trials))
+
+
+def bounded_mean(mean: float, variance: float, trials: int, span: float, error: float) -> Interval:
+    """The mean of a variable on a range of length `span` (Maurer and Pontil 2009, theorem 4, two-sided).
+
+    variance : sample variance with divisor trials - 1.
+    """
+    if trials < 2:
+        return Interval(mean, -math.inf, math.inf, "bounded")
+    log = math.log(4.0 / error)
+    half = math.sqrt(2.0 * variance * log / trials) + 7.0 * span * log / (3.0 * (trials - 1))
+    return Interval(mean, mean - half, mean + half, "bounded")
+
+
+def studentised(kind: str, estimate: float, standard_error: float, trials: int, error: float) -> Interval:
+    """An asymptotic interval of the given kind (a key of `ASYMPTOTIC_FLOOR`) around an estimate.
+
+    The interval of a variance is formed on the scale of its logarithm, where its law is closer to Gaussian.
+    """
+    if trials < ASYMPTOTIC_FLOOR[kind] or not math.isfinite(standard_error):
+        return Interval(estimate, 0.0 if kind == "variance" else -math.inf, math.inf, "asymptotic")
+    half = normal_quantile(error) * standard_error
+    if kind == "variance" and estimate > 0.0:
+        factor = math.exp(min(half / estimate, 700.0))
+        return Interval(estimate, estimate / factor, estimate * factor, "asymptotic")
+    return Interval(estimate, estimate - half, estimate + half, "asymptotic")

@@ -1,0 +1,286 @@
+"""Quantities by name: what each estimates from the accumulators of a layer, and the interval that decides about it.
+
+A name is a base and, where it needs one, an argument in brackets: `z.variance`, `z.tail[5]`, `z.quantile[0.95]`.
+Sums are exact, so central moments are formed in exact fractions and rounded once.
+
+Standard errors come from influence functions (van der Vaart 1998, ch. 20) of per-network observations.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from fanin.engine.accumulators import BINS, RELATIONS, Accumulators, bin_edges
+from fanin.engine.errors import SpecificationError
+from fanin.engine.spec import Ensemble
+from fanin.engine.stream import BLOCK
+from fanin.stats.activations import ACTIVATIONS
+from fanin.stats.intervals import Interval, bounded_mean, kolmogorov_band, proportion, quantile_ranks, studentised
+
+QUANTITIES = (
+    "z.mean",
+    "z.variance",
+    "z.skewness",
+    "z.kurtosis",
+    "z.law",
+    "z.tail",
+    "z.quantile",
+    "phi.mean",
+    "phi.variance",
+    "phi.quantile",
+    "phi.saturated",
+    "slope.mean",
+    "slope.variance",
+    "slope.meansquare",
+    "slope.median",
+    "slope.quantile",
+    "slope.below",
+    "parameter.within",
+    *(f"independence.{relation}{suffix}" for relation in RELATIONS for suffix in ("", ".squares")),
+    "independence.blockmeans",
+    "independence.lane.sign",
+    "independence.lane.size",
+)
+
+
+def split_name(name: str) -> tuple[str, float | None]:
+    """Base and argument of a quantity's name.
+
+    >>> split_name("z.tail[5]")
+    ('z.tail', 5.0)
+    """
+    match = re.fullmatch(r"([a-z.]+)(?:\[([0-9.eE+-]+)\])?", name)
+    if match is None or match[1] not in QUANTITIES:
+        raise SpecificationError(f"{name!r} is not a quantity; known are {', '.join(QUANTITIES)}")
+    return match[1], None if match[2] is None else float(match[2])
+
+
+def central_moments(layer: Accumulators, variable: str, orders: int) -> list[float]:
+    """Central moments of orders 0, 1 (the mean itself), 2, ... of a recorded variable, each rounded once."""
+    n = layer.finite
+    raw = [Fraction(1)] + [layer.sum(f"{variable}^{k}") / n for k in range(1, orders + 1)]
+    mean = raw[1]
+    central = [
+        sum(math.comb(k, j) * raw[j] * (-mean) ** (k - j) for j in range(k + 1)) if k > 1 else (raw[1] if k else raw[0])
+        for k in range(orders + 1)
+    ]
+    return [float(value) for value in central]
+
+
+def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, cdf: Callable | None = None) -> Interval:
+    """Estimate and interval of a quantity.
+
+    layer : what was recorded. error : the probability with which the interval may miss. cdf : the predicted distribution
+    function of z, for `z.law`. Without any finite network every interval is the whole line.
+    """
+    base, argument = split_name(name)
+    n = layer.finite
+    if n == 0:
+        return Interval(math.nan, -math.inf, math.inf, "exact")
+    if base == "z.tail":
+        return proportion(_tail_count(layer, ensemble, argument), n, error)
+    if base in ("phi.saturated", "slope.below"):
+        return proportion(layer.counts["saturated" if base == "phi.saturated" else "flat"], n, error)
+    if base == "z.law":
+        return _law(layer, cdf, error)
+    if base.endswith("quantile") or base == "slope.median":
+        return _quantile(base, 0.5 if argument is None else argument, layer, ensemble, error)
+    if base == "parameter.within":
+        return _within(layer, ensemble, error)
+    if base.startswith("independence.lane."):
+        return _lane(base, layer, error)
+    if base.startswith("independence."):
+        return _independence(base, layer, error)
+    if base.startswith("z."):
+        return _moment(base, layer, error)
+    return _activation_moment(base, layer, ensemble, error)
+
+
+def estimates(layer: Accumulators, ensemble: Ensemble) -> dict[str, float]:
+    """Point estimates of everything recorded, by name."""
+    names = [
+        name
+        for name in QUANTITIES
+        if name not in ("z.law", "z.tail", "z.quantile", "phi.quantile", "slope.quantile", "slope.below")
+    ]
+    names = [name for name in names if name != "parameter.within" and not name.startswith("independence.lane.")]
+    names += [f"z.tail[{t:g}]" for t in ensemble.tails] + ["slope.below[0.01]", "z.quantile[0.05]", "z.quantile[0.95]"]
+    return {name: measure(name, layer, ensemble, 0.01).estimate for name in names}
+
+
+def _tail_count(layer: Accumulators, ensemble: Ensemble, threshold: float | None) -> int:
+    if threshold not in ensemble.tails:
+        kept = ", ".join(f"{t:g}" for t in ensemble.tails)
+        raise SpecificationError(f"P(|z| > {threshold}) was not recorded; the ensemble's tails are {kept or 'none'}")
+    return layer.tails[ensemble.tails.index(threshold)]
+
+
+def _moment(base: str, layer: Accumulators, error: float) -> Interval:
+    n = layer.finite
+    mean, m2, m3, m4, m5, m6, _, m8 = central_moments(layer, "z", 8)[1:]
+    if base == "z.mean":
+        return studentised("mean", mean, math.sqrt(m2 / n), n, error)
+    if base == "z.variance":
+        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error)
+    if m2 == 0.0:
+        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
+    sd = math.sqrt(m2)
+    skew, kurt = m3 / sd**3, m4 / m2**2
+    s5, s6, s8 = m5 / sd**5, m6 / sd**6, m8 / sd**8
+    if base == "z.skewness":  # influence y**3 - skew - 3 y - (3/2) skew (y**2 - 1)
+        a = 1.5 * skew
+        variance = s6 - skew**2 + 9.0 + a**2 * (kurt - 1.0) - 6.0 * kurt - 2.0 * a * (s5 - skew) + 6.0 * a * skew
+        return studentised("skewness", skew, math.sqrt(max(variance, 0.0) / n), n, error)
+    # influence y**4 - kurt - 4 skew y - 2 kurt (y**2 - 1)
+    variance = s8 - kurt**2 + 16.0 * skew**2 + 4.0 * kurt**2 * (kurt - 1.0) - 8.0 * skew * s5
+    variance += -4.0 * kurt * (s6 - kurt) + 16.0 * kurt * skew**2
+    return studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, error)
+
+
+def _activation_moment(base: str, layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
+    variable, _, what = base.partition(".")
+    n, shape = layer.finite, ACTIVATIONS[ensemble.activation]
+    span = shape.high - shape.low if variable == "phi" else shape.steepest
+    if what == "variance":
+        _, _, m2, _, m4 = central_moments(layer, variable, 4)
+        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error)
+    if what == "mean":
+        _, mean, m2 = central_moments(layer, variable, 2)
+        return bounded_mean(mean, m2 * n / max(n - 1, 1), n, span, error)
+    square, fourth = layer.sum(f"{variable}^2") / n, layer.sum(f"{variable}^4") / n
+    variance = float(fourth - square**2) * n / max(n - 1, 1)
+    return bounded_mean(float(square), variance, n, span**2, error)
+
+
+def _within(layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
+    """Share of a network's drawn parameters within the limit; the network is the observation."""
+    drawn = drawn_parameters(ensemble)
+    _, mean, m2 = central_moments(layer, "outside", 2)
+    n = layer.finite
+    return bounded_mean(1.0 - mean / drawn, m2 / drawn**2 * n / max(n - 1, 1), n, 1.0, error)
+
+
+def drawn_parameters(ensemble: Ensemble) -> int:
+    """Parameters that the direct sampler draws for each network, where that number is the same for all."""
+    inputs = ensemble.inputs
+    if inputs.kind not in ("on", "fixed"):
+        raise SpecificationError(f"the number of parameters drawn is not the same for all networks with inputs {inputs}")
+    return (inputs.count if inputs.kind == "on" else int(np.count_nonzero(inputs.data))) + (ensemble.bias_variance > 0.0)
+
+
+def _independence(base: str, layer: Accumulators, error: float) -> Interval:
+    """Correlation of z, or of z**2, over the pairs of a relation; for block means, their variance over the one predicted."""
+    n = layer.finite
+    m2, m4 = float(layer.sum("z^2") / n), float(layer.sum("z^4") / n)
+    relation = base.split(".")[1]
+    if relation == "blockmeans":
+        blocks = layer.counts["blocks_whole"]
+        if blocks == 0 or m2 == 0.0:
+            return Interval(math.nan, 0.0, math.inf, "asymptotic")
+        size = m2 * BLOCK
+        first, second = float(layer.sum("blocksum^2") / blocks) / size, float(layer.sum("blocksum^4") / blocks) / size**2
+        return studentised("blockmeans", first, math.sqrt(max(second - first**2, 0.0) / blocks), blocks, error)
+    pairs = layer.counts[relation]
+    if pairs == 0 or m2 == 0.0 or m4 <= m2**2:
+        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
+    p1, p2, p4 = (float(layer.sum(f"{relation}^{k}") / pairs) for k in (1, 2, 4))
+    if base.endswith("squares"):
+        scale = m4 - m2**2
+        return studentised("correlation", (p2 - m2**2) / scale, math.sqrt(max(p4 - p2**2, 0.0) / pairs) / scale, pairs, error)
+    return studentised("correlation", p1 / m2, math.sqrt(max(p2 - p1**2, 0.0) / pairs) / m2, pairs, error)
+
+
+def _lane(base: str, layer: Accumulators, error: float) -> Interval:
+    """Largest deviation of one lane of a block from the whole: of its mean sign of z, or its P(|z| > first threshold).
+
+    Each lane's mean is within Hoeffding's bound (1963, theorem 2) of its expectation, all lanes at once.
+    """
+    blocks = -(-layer.networks // BLOCK)
+    times = np.minimum(blocks, (layer.networks - np.arange(BLOCK) + BLOCK - 1) // BLOCK)
+    used = times > 0
+    row, span = (0, 2.0) if base.endswith("sign") else (1, 1.0)
+    whole = layer.lanes[row].sum() / layer.finite
+    deviation = np.abs(layer.lanes[row][used] / times[used] - whole)
+    bound = span * math.sqrt(math.log(2.0 * BLOCK / error) / (2.0 * int(times[used].min())))
+    largest = float(deviation.max())
+    return Interval(largest, max(largest - bound, 0.0), largest + bound, "exact")
+
+
+@functools.cache
+def _edges() -> np.ndarray:
+    """Edges of the bins of z in ascending order over the whole line."""
+    positive = bin_edges()
+    return np.concatenate([-positive[:0:-1], positive])
+
+
+def ascending_bins(layer: Accumulators) -> tuple[np.ndarray, np.ndarray]:
+    """Edges (float64, size k + 1) and counts (int64, size k) of z over the whole line, cut to where there are counts.
+
+    Bins of negative z hold (low, high], bins of positive z [low, high); zero of either sign is in the first positive bin.
+    """
+    half, finite = BINS // 2, bin_edges().size - 1
+    negative = layer.bins[half : half + finite].copy()
+    positive = layer.bins[:finite].copy()
+    counts = np.concatenate([negative[::-1], positive])
+    used = np.flatnonzero(counts)
+    first, last = (used[0], used[-1]) if used.size else (finite, finite)
+    return _edges()[first : last + 2], counts[first : last + 1]
+
+
+def _law(layer: Accumulators, cdf: Callable | None, error: float) -> Interval:
+    """Kolmogorov distance between the sampled law and the predicted one.
+
+    At the edges of bins the distance is seen; between two edges it can be larger by what the two laws do there, which is added
+    to the upper end. The band of Dvoretzky, Kiefer and Wolfowitz covers sampling.
+    """
+    if cdf is None:
+        raise SpecificationError("z.law needs a predicted distribution function")
+    edges, counts = ascending_bins(layer)
+    band = kolmogorov_band(layer.finite, error)
+    sampled = np.concatenate([[0], np.cumsum(counts)]) / layer.finite
+    predicted = np.asarray(cdf(edges))
+    at_edges = float(np.abs(sampled - predicted).max())
+    between = float(
+        max((sampled[1:] - predicted[:-1]).max(), (predicted[1:] - sampled[:-1]).max(), predicted[0], 1.0 - predicted[-1])
+    )
+    return Interval(at_edges, max(at_edges - band, 0.0), min(max(between, at_edges) + band, 1.0), "exact")
+
+
+def _quantile(base: str, p: float, layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
+    """A quantile from ranks: the interval runs from the lower edge of one bin to the upper edge of another."""
+    if not 0.0 < p < 1.0:
+        raise SpecificationError(f"{base}[{p:g}] is not a quantile; its argument must lie between 0 and 1")
+    edges, counts = ascending_bins(layer)
+    shape = ACTIVATIONS[ensemble.activation]
+    if not base.startswith("slope"):
+        interval = _from_ranks(p, edges, counts, error)
+        return interval if base == "z.quantile" else _mapped(interval, shape.value)
+    size = np.abs(edges)
+    order = np.unique(size)
+    folded = np.zeros(order.size - 1, np.int64)
+    np.add.at(folded, np.searchsorted(order, np.minimum(size[:-1], size[1:])), counts)
+    interval = _from_ranks(1.0 - p, order, folded, error)  # phi' falls with |z|
+    return _mapped(interval, shape.slope)
+
+
+def _from_ranks(p: float, edges: np.ndarray, counts: np.ndarray, error: float) -> Interval:
+    n = int(counts.sum())
+    below = np.cumsum(counts)
+    low_rank, high_rank = quantile_ranks(p, n, error)
+    at = np.searchsorted(below, p * n)
+    inside = (p * n - (below[at] - counts[at])) / counts[at]
+    low = -math.inf if low_rank < 1 else float(edges[np.searchsorted(below, low_rank)])
+    high = math.inf if high_rank > n else float(edges[np.searchsorted(below, high_rank) + 1])
+    return Interval(float(edges[at] + inside * (edges[at + 1] - edges[at])), low, high, "exact")
+
+
+def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
+    """The interval of a monotone function of a quantile."""
+    ends = sorted((function(interval.low), function(interval.high)))
+    return Interval(function(interval.estimate), ends[0], ends[1], interval.coverage)

@@ -1,0 +1,94 @@
+"""Claims and verdicts: one simultaneous interval decides, with one error rate for all claims of a run.
+
+Each of the m claims of a run gets an interval at level 1 - alpha / m (Bonferroni), so that with probability 1 - alpha all intervals
+hold their true values at once. A claim is `confirmed` when its interval lies wholly within the tolerance of the predicted value,
+`refuted` when it lies wholly outside, `undecided` otherwise. So alpha bounds the probability of any wrong word in a run.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fanin.engine.errors import SpecificationError
+from fanin.engine.stream import MAX_NETWORKS
+from fanin.stats.intervals import Interval
+
+CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "undecided"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A predicted value for one quantity of one layer of one ensemble.
+
+    predicted, tolerance : in the units of the quantity; the claim holds of any value within the tolerance.
+    error : bound of the numerical error of the prediction. label : "exact", "asymptotic" or "limit".
+    expected : the verdict that is as it should be: "confirmed", or "refuted" for a claim known to be false.
+    """
+
+    id: str
+    ensemble: str
+    layer: int
+    quantity: str
+    predicted: float
+    tolerance: float
+    source: str
+    error: float = 0.0
+    label: str = "exact"
+    expected: str = CONFIRMED
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.tolerance < math.inf:
+            raise SpecificationError(f"the tolerance of {self.id} is {self.tolerance!r}; it must be a finite number, at least 0")
+        if self.expected not in (CONFIRMED, REFUTED):
+            raise SpecificationError(f"{self.id} expects {self.expected!r}; a claim is expected to be confirmed or refuted")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run says of a claim.
+
+    needed : for an undecided claim the total of networks per ensemble at which it should be decided; None when it is decided, or
+    when no number seems to decide it (the estimate sits on the edge of the tolerance).
+    """
+
+    claim: Claim
+    interval: Interval
+    verdict: str
+    needed: int | None
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one that the claim expects."""
+        return self.verdict == self.claim.expected
+
+
+def judge(claim: Claim, interval: Interval, networks: int) -> Verdict:
+    """Apply the one rule to a claim.
+
+    >>> claim = Claim("a", "standard", 1, "z.variance", predicted=501.0, tolerance=2.5, source="")
+    >>> judge(claim, Interval(500.9, 500.1, 501.7, "asymptotic"), 10**7).verdict
+    'confirmed'
+    """
+    inner, outer = claim.tolerance - claim.error, claim.tolerance + claim.error
+    if abs(interval.low - claim.predicted) <= inner and abs(interval.high - claim.predicted) <= inner:
+        return Verdict(claim, interval, CONFIRMED, None)
+    if interval.low > claim.predicted + outer or interval.high < claim.predicted - outer:
+        return Verdict(claim, interval, REFUTED, None)
+    return Verdict(claim, interval, UNDECIDED, _needed(claim, interval, networks))
+
+
+def _needed(claim: Claim, interval: Interval, networks: int) -> int | None:
+    """Networks at which an interval of the same centre, shrinking like one over the square root of their number, decides."""
+    if not math.isfinite(interval.high - interval.low):
+        return None if math.isnan(interval.estimate) else max(1_000_000, 2 * networks)
+    half = max(interval.high - interval.estimate, interval.estimate - interval.low)
+    if interval.low <= claim.predicted <= interval.high:
+        room = claim.tolerance - claim.error  # the predicted value may be the true one
+    else:
+        room = abs(abs(interval.estimate - claim.predicted) - claim.tolerance) - claim.error
+    if room <= 0.0:
+        return None
+    # The estimate moves as well, by up to half an interval: leave one and a half times the room.
+    needed = networks * max((1.5 * half / room) ** 2, 1.5)
+    return None if needed > min(MAX_NETWORKS, 1e6 * networks) else math.ceil(needed)
