@@ -1,7 +1,7 @@
 """From words to weights: one transform per family of laws, each scaled to a given standard deviation.
 
-Guarantee: a transform reads all 32 bits of a word, with a half-step offset so that no value sits at an end; it is
-symmetric about zero up to the order of the words and the same in bits on every machine.
+Guarantee: a transform reads all 32 bits of a word, with a half-step offset so that no value sits at an end. It is exactly
+symmetric: complementary words give opposite values. It gives the same bits on every machine.
 
 - normal: Box and Muller (1958). Two words give a radius sqrt(-2 ln u) and an angle. u = (word + 1/2) / 2**32 keeps its full
   float32 resolution near 0 and near 1, so there is no atom at zero; the largest radius is sqrt(66 ln 2) = 6.76.
@@ -50,20 +50,28 @@ def minus_two_log(word):
 def circle_point(word):
     """A uniform point (cos, sin) of the unit circle from the bits of a word read as int32.
 
-    The lower 30 bits are an angle within an eighth of a turn to either side of zero, at its full relative resolution;
-    bit 30 mirrors the point, bit 31 exchanges the coordinates.
+    Bits 0 to 28 are an angle of at most an eighth of a turn, at its full relative resolution; bit 29 is its sign (and reverses its
+    steps, so that complementary bits give opposite angles), bit 30 mirrors the point, bit 31 exchanges the coordinates.
     """
-    angle = fma(F(I(word << I(2)) >> I(2)), _TURN, _HALF_TURN)  # Numba widens a shift: narrow it again
+    signed = I(word << I(2))  # Numba widens a shift: narrow it again
+    angle = fma(F((signed ^ (signed >> I(31))) >> I(2)), _TURN, _HALF_TURN)
     square = angle * angle
     s = fma(F(-0.00019517297914717346), square, F(0.008332177996635437))
     s = fma(s, square, F(-0.16666655242443085))
-    s = fma(s, square * angle, angle)
+    s = float_of(bits_of(fma(s, square * angle, angle)) ^ (signed & SIGN))
     c = fma(F(2.443845005473122e-05), square, F(-0.001388736767694354))
     c = fma(c, square, F(0.04166664555668831))
     c = fma(c, square * square, fma(square, F(-0.5), ONE))
     c = float_of(bits_of(c) ^ ((word << I(1)) & SIGN))
     exchange = word < I(0)
     return (s if exchange else c), (c if exchange else s)
+
+
+@inline
+def signed_step(word, step, offset):
+    """(word + 1/2) * step for the bits of a word read as int32, rounded alike on both sides of zero. offset = step / 2."""
+    size = fma(F(word ^ (word >> I(31))), step, offset)
+    return float_of(bits_of(size) ^ (word & SIGN))
 
 
 @kernel
@@ -84,5 +92,5 @@ def fill_uniform(first, second, std, out):
     step = std * F(np.sqrt(3.0) * 2.0**-31)
     offset = std * F(np.sqrt(3.0) * 2.0**-32)
     for i in range(half):
-        out[i] = fma(F(first[i]), step, offset)
-        out[half + i] = fma(F(second[i]), step, offset)
+        out[i] = signed_step(first[i], step, offset)
+        out[half + i] = signed_step(second[i], step, offset)

@@ -11,7 +11,7 @@ import re
 import llvmlite.binding as llvm
 
 _PROBE = """
-define void @probe(ptr %a) {
+define void @probe(ptr %a) "min-legal-vector-width"="0" {
   %x = load <16 x float>, ptr %a
   %y = fadd <16 x float> %x, %x
   store <16 x float> %y, ptr %a

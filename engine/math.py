@@ -44,11 +44,21 @@ def exp(x):
 
 
 @inline
+def reciprocals_of_one_plus(e):
+    """1 / (1 + e) and its square for 0 <= e <= 1, the rounding errors of sum and quotient put right."""
+    total = ONE + e
+    d = ONE / total
+    relative = fma((total - ONE) - e, d, fma(-total, d, ONE))
+    square = d * d
+    return fma(d, relative, d), fma(square, relative + relative, square)
+
+
+@inline
 def sigmoid(z):
     """The pair phi(z) = 1 / (1 + e**-z) and its derivative, the latter without cancellation in the tails."""
     e = exp(-abs(z))
-    d = ONE / (ONE + e)
-    return (d if z >= F(0.0) else e * d), e * d * d
+    d, square = reciprocals_of_one_plus(e)
+    return (d if z >= F(0.0) else e * d), e * square
 
 
 @inline
@@ -56,12 +66,12 @@ def tanh(z):
     """The pair tanh(z) and its derivative, the latter without cancellation in the tails."""
     size = abs(z)
     e = exp(F(-2.0) * size)
-    d = ONE / (ONE + e)
-    square = z * z
-    p = fma(F(-0.005717036779969931), square, F(0.020650578662753105))
-    p = fma(p, square, F(-0.05374349653720856))
-    p = fma(p, square, F(0.13331490755081177))
-    p = fma(p, square, F(-0.3333328366279602))
-    near = fma(p * square, size, size)
+    d, square = reciprocals_of_one_plus(e)
+    z2 = z * z
+    p = fma(F(-0.005717036779969931), z2, F(0.020650578662753105))
+    p = fma(p, z2, F(-0.05374349653720856))
+    p = fma(p, z2, F(0.13331490755081177))
+    p = fma(p, z2, F(-0.3333328366279602))
+    near = fma(p * z2, size, size)
     value = near if size < F(0.625) else (ONE - e) * d
-    return float_of(bits_of(value) | (bits_of(z) & SIGN)), F(4.0) * e * d * d
+    return float_of(bits_of(value) | (bits_of(z) & SIGN)), F(4.0) * e * square

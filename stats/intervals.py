@@ -19,7 +19,7 @@ ASYMPTOTIC_FLOOR = {
     "mean": 1_000,
     "variance": 1_000,
     "skewness": 10_000,
-    "kurtosis": 100_000,
+    "kurtosis": 1_000_000,
     "correlation": 10_000,
     "blockmeans": 100,
 }
