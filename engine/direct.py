@@ -264,8 +264,11 @@ def _draw_inputs(plan: Plan, block: int, lane: int) -> np.ndarray:
 def sample(plan: Plan, first: int, last: int, networks: int, stop: np.ndarray | None = None) -> Accumulators:
     """Sample blocks first .. last - 1, of which the first `networks` networks count, and summarise them.
 
-    `first` is even, so that no pair of adjacent blocks is split. Raises InterruptedError when `stop` was set meanwhile.
+    `first` is even, so that no pair of adjacent blocks is split, and the last block holds at least one network that counts:
+    ValueError otherwise. Raises InterruptedError when `stop` was set meanwhile.
     """
+    if first % 2 or -(-networks // stream.BLOCK) != last - first:
+        raise ValueError(f"blocks {first} to {last} are not those of {networks} networks")
     stop = np.zeros(1, np.int64) if stop is None else stop
     record = empty_record(plan.tails.size)
     sample_blocks(plan, empty_lanes(), empty_scratch(), record, first, last, networks, stop)

@@ -109,9 +109,9 @@ def parse_law(text: str) -> Law:
         raise SpecificationError(f"the law {text!r} has size {number}; it must be a finite number, at least 0")
     if slash:
         return Law(family, value, fan)
-    if value**2 == math.inf:
+    if value * value == math.inf:
         raise SpecificationError(f"the law {text!r} has a standard deviation beyond float32")
-    return Law(family, value**2)
+    return Law(family, value * value)
 
 
 def parse_scheme(text: str) -> Scheme:

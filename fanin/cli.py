@@ -41,6 +41,7 @@ app = App(
     help_format="plaintext",
     version=fanin.__version__,
     help_epilogue=_EXAMPLES,
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -83,7 +84,7 @@ def verify(
     threads: _Whole = None,
     alpha: _Real = 0.01,
     tolerance: _Real = 1.0,
-    widths: str | None = None,
+    widths: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     scheme: str | None = None,
     activation: str | None = None,
     inputs: str | None = None,
@@ -233,7 +234,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except SpecificationError as error:
         code = _complain(str(error), BAD_INPUT)

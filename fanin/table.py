@@ -178,11 +178,10 @@ def meaning(report: Report) -> str:
     shares = {label: result.estimates()["phi.saturated"] for label, result in report.results.items()}
     if any(math.isnan(share) for share in shares.values()):
         return "No network gave a finite pre-activation."
-    labels = list(shares)
-    first = f"{_percent(shares[labels[0]])} of these neurons start saturated"
     if "standard" in shares and "scaled" in shares:
         return f"{_percent(shares['standard'])} of these neurons start saturated; after scaling {_percent(shares['scaled'])}."
-    return f"{first}: within 1 % of an end of the range of {report.results[labels[0]].ensemble.activation}."
+    share = next(iter(shares.values()))
+    return f"{_percent(share)} of these neurons start saturated (phi within 1 % of an end of its range)."
 
 
 def _percent(share: float) -> str:

@@ -23,12 +23,18 @@ def preactivation_law(ensemble: Ensemble) -> SymmetricLaw:
 
     A shared random input must have been drawn: give its values as `Inputs.fixed`.
     """
+    inputs = ensemble.inputs
+    if inputs.shared and inputs.kind not in ("on", "fixed"):
+        raise SpecificationError("a shared random input has a law only once it is drawn; judge the result of a run")
+    with np.errstate(over="ignore", invalid="ignore"):  # variances near the largest float64: refused at the end
+        return _law(ensemble)
+
+
+def _law(ensemble: Ensemble) -> SymmetricLaw:
     inputs, n = ensemble.inputs, ensemble.fan_in
     family, variance = ensemble.scheme.weights.family, ensemble.weight_variance
     bias = ensemble.scheme.bias
     bias_family, bias_variance = (bias.family if bias else "normal"), ensemble.bias_variance
-    if inputs.shared and inputs.kind not in ("on", "fixed"):
-        raise SpecificationError("a shared random input has a law only once it is drawn; judge the result of a run")
     bias_cumulants = _cumulants(bias_variance ** np.arange(1, 5) * _moments_of(bias_family))
     weight_moments = variance ** np.arange(1, 5) * _moments_of(family)
     silent = 0.0  # the probability that no weight meets a non-zero input

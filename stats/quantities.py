@@ -12,6 +12,7 @@ import functools
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -266,7 +267,7 @@ def _quantile(base: str, p: float, layer: Accumulators, ensemble: Ensemble, erro
     folded = np.zeros(order.size - 1, np.int64)
     np.add.at(folded, np.searchsorted(order, np.minimum(size[:-1], size[1:])), counts)
     interval = _from_ranks(1.0 - p, order, folded, error)  # phi' falls with |z|
-    return _mapped(interval, shape.slope)
+    return _mapped(replace(interval, low=max(interval.low, 0.0)), shape.slope)
 
 
 def _from_ranks(p: float, edges: np.ndarray, counts: np.ndarray, error: float) -> Interval:

@@ -1,5 +1,6 @@
 """One digest: for any number of threads, any tasks, any order, any vector width; and it sees the last bit of one draw."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -165,7 +166,7 @@ def test_every_part_of_the_specification_changes_the_digest():
 @settings(max_examples=20)
 def test_the_first_networks_of_a_longer_run_are_the_shorter_run(networks, more):
     """Extremes, counts and bins of the first N are those of a run of N; the longer run only adds."""
-    ensemble = fanin.Ensemble((5, 1))
+    ensemble = fanin.Ensemble((6, 1))
     short = fanin.simulate(ensemble, networks=networks, seed=3).layers[1]
     long = fanin.simulate(ensemble, networks=networks + more, seed=3).layers[1]
     assert (long.bins >= short.bins).all()
@@ -175,12 +176,19 @@ def test_the_first_networks_of_a_longer_run_are_the_shorter_run(networks, more):
     assert whole == short
 
 
+def test_a_range_of_blocks_that_does_not_fit_its_networks_is_refused():
+    plan = direct.make_plan(ENSEMBLE, 8)
+    for first, last, networks in ((1, 2, 2048), (0, 2, 2048), (0, 1, 2049)):
+        with pytest.raises(ValueError, match="are not those of"):
+            direct.sample(plan, first, last, networks)
+
+
 @given(cuts=st.lists(st.integers(1, 9), max_size=4), order=st.randoms())
 @settings(max_examples=20)
 def test_merge_in_any_grouping(cuts, order):
     plan = direct.make_plan(ENSEMBLE, 8)
     edges = sorted({0, 20, *(2 * cut for cut in cuts)})
-    parts = [direct.sample(plan, a, b, (b - a) * stream.BLOCK) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [direct.sample(plan, a, b, (b - a) * stream.BLOCK) for a, b in itertools.pairwise(edges)]
     order.shuffle(parts)
     while len(parts) > 1:
         at = order.randrange(len(parts) - 1)

@@ -1,0 +1,152 @@
+"""Planted faults: the engine's source is changed, compiled and run in a process of its own, and the verdicts must catch it.
+
+The faults leave predictions and statistics alone. Each run has 2**22 networks per ensemble: enough to see a correlation of 2 %,
+a variance wrong by 1 % and one stuck lane of 2048. The unchanged copy is judged as well: nothing of it may be refuted.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent import futures
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FAULTS = {
+    "none": ([], "standard", 20, "on:10", set()),
+    "bias forgotten": (
+        [("direct.py", "if plan.bias_std > F(0.0):\n        draw", "if plan.bias_std > F(1e30):\n        draw")],
+        "standard",
+        20,
+        "on:10",
+        {"z.variance"},
+    ),
+    "fan-in off by one": (
+        [("direct.py", "math.sqrt(ensemble.weight_variance)", "math.sqrt(ensemble.scheme.weights.variance(n - 1, 1))")],
+        "scaled",
+        20,
+        "on:10",
+        {"z.variance"},
+    ),
+    "last input never read": (
+        [("direct.py", "for j in range(plan.fan_in):\n        if stop", "for j in range(plan.fan_in - 1):\n        if stop")],
+        "standard",
+        20,
+        "on:20",
+        {"z.variance"},
+    ),
+    "weights shared by neighbours": (
+        [("philox.py", "(w0 & LOW) | (w1 << _32)", "(w0 & LOW) | (w0 << _32)"), ("philox.py", "| (w3 << _32)", "| (w2 << _32)")],
+        "standard",
+        20,
+        "on:10",
+        {"independence.neighbours"},
+    ),
+    "counter reused by the next block": (
+        [("philox.py", "c3 = block & LOW", "c3 = (block >> np.uint64(1)) & LOW")],
+        "standard",
+        20,
+        "on:10",
+        {"independence.blocks"},
+    ),
+    "counter reused by the next weight": (
+        [("philox.py", "np.uint64(group) | high, index,", "np.uint64(group) | high, index >> np.uint64(1),")],
+        "standard",
+        20,
+        "on:10",
+        {"z.variance"},
+    ),
+    "bias drawn from the words of a weight": (
+        [("stream.py", "WEIGHT, BIAS, INPUT, ROW = 0, 1, 2, 3", "WEIGHT, BIAS, INPUT, ROW = 0, 0, 2, 3")],
+        "standard",
+        20,
+        "on:10",
+        {"z.variance"},
+    ),
+    "variance used as standard deviation": (
+        [("direct.py", "np.float32(math.sqrt(ensemble.weight_variance))", "np.float32(ensemble.weight_variance)")],
+        "scaled",
+        20,
+        "on:10",
+        {"z.variance"},
+    ),
+    "uniform in place of normal": (
+        [("direct.py", "if family == _NORMAL:", "if family == _UNIFORM:")],
+        "standard",
+        20,
+        "on:10",
+        {"z.kurtosis", "parameter.within[3]"},
+    ),
+    "one lane stuck": (
+        [("direct.py", "_add_scaled(z, w, F(1.0), outside)", "_add_scaled(z, w, F(1.0), outside)\n        z[77] = F(1.5)")],
+        "standard",
+        20,
+        "on:10",
+        {"independence.lane.sign"},
+    ),
+    "one word of four stuck": (
+        [("philox.py", "| (w3 << _32)", "| (np.uint64(0x12345678) << _32)")],
+        "standard",
+        20,
+        "on:10",
+        {"z.kurtosis"},
+    ),
+    "sine branch lost": (
+        [("laws.py", "std * (radius * y)", "std * (radius * x)")],
+        "standard",
+        20,
+        "on:10",
+        {"independence.partners"},
+    ),
+    "inputs shared by neighbours": (
+        [("direct.py", "_unsigned(words[i]) < threshold", "_unsigned(words[i & ~1]) < threshold")],
+        "standard",
+        6,
+        "bernoulli:0.5",
+        {"independence.neighbours.squares"},
+    ),
+}
+
+PROGRAM = """
+import json, sys, fanin
+scheme, n, inputs = json.loads(sys.argv[1])
+assert fanin.__file__.startswith(sys.argv[2]), fanin.__file__
+report = fanin.verify(fanin.Ensemble((n, 1), scheme, inputs=inputs), networks=2**22, seed=11, threads=1)
+print(json.dumps({v.claim.quantity: v.verdict for v in report.verdicts}))
+"""
+
+
+def run(folder, fault):
+    changes, scheme, n, inputs, _ = FAULTS[fault]
+    for package in ("fanin", "engine", "stats"):
+        shutil.copytree(ROOT / package, folder / package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in changes:
+        source = folder / "engine" / name
+        text = source.read_text()
+        assert old in text, f"{fault}: {name} no longer holds {old!r}"
+        source.write_text(text.replace(old, new))
+    env = os.environ | {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    command = [sys.executable, "-c", PROGRAM, json.dumps([scheme, n, inputs]), str(folder)]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    """The verdicts under every fault, two processes at a time."""
+    with futures.ThreadPoolExecutor(2) as pool:
+        runs = {fault: pool.submit(run, tmp_path_factory.mktemp("fault"), fault) for fault in FAULTS}
+        return {fault: future.result() for fault, future in runs.items()}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_caught(fault, verdicts):
+    expected = FAULTS[fault][-1]
+    refuted = {quantity for quantity, word in verdicts[fault].items() if word == "refuted"}
+    assert expected <= refuted
+    assert bool(refuted) == (fault != "none")
