@@ -16,24 +16,34 @@ from cyclopts import App, CycloptsError, Parameter
 
 import fanin
 from fanin.engine.errors import SpecificationError
+from fanin.engine.schemes import SCHEMES
 
 BAD_INPUT, BROKE_OFF = 2, 4
 
 _EXAMPLES = """
 Examples:
   fanin verify
-      Nielsen's neuron: N(0,1) parameters against weights scaled by 1/sqrt(fan-in)
+      Nielsen's neuron: N(0,1) weights against weights scaled by 1/sqrt(fan-in)
   fanin verify random-inputs --networks 1e8
       another built-in study, with more networks than its default
   fanin verify --widths 784,1 --scheme he_normal --inputs gaussian
       a neuron of your own
-  fanin verify --widths 300,1 --scheme uniform:1/fan_avg+normal:0.1 --activation tanh
-      laws spelled out: Glorot's uniform weights, biases of standard deviation 0.1
+  fanin verify --widths 300,1 --scheme uniform:1/fan_avg+normal:0.1
+      laws spelled out: Glorot's uniform weights, N(0, 0.01) biases
   fanin verify --inputs images.csv,scale=0.0039
       each network sees one row of a file
   fanin verify --json | jq .digest
       one JSON object and nothing else
 """
+
+_SCHEME = (
+    f"Its initialization: {', '.join(SCHEMES)}; or a law such as normal:0.1 (standard deviation) or uniform:2/fan_in (variance), "
+    "with +LAW for the bias."
+)
+_INPUTS = (
+    "half-on (default), on:K, subset:K, bernoulli:P, gaussian:STD, digits, or an .npy or .csv file of which each network sees a "
+    'row; add ",shared" to give all networks one draw, and ",scale=FACTOR" to multiply data.'
+)
 
 app = App(
     name="fanin",
@@ -85,10 +95,10 @@ def verify(
     alpha: _Real = 0.01,
     tolerance: _Real = 1.0,
     widths: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    scheme: str | None = None,
+    scheme: Annotated[str | None, Parameter(help=_SCHEME)] = None,
     activation: str | None = None,
-    inputs: str | None = None,
-    json: bool = False,
+    inputs: Annotated[str | None, Parameter(help=_INPUTS)] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Sample a study, or a neuron of your own, and judge every claim about it.
 
@@ -111,13 +121,11 @@ def verify(
     widths
         Layer sizes of a neuron of your own: n,1.
     scheme
-        Its initialization: standard, scaled, lecun_normal, lecun_uniform, glorot_normal, glorot_uniform, he_normal, he_uniform,
-        torch.linear; or a law such as normal:0.1 (standard deviation) or uniform:2/fan_in (variance), with +LAW for the bias.
+        Its initialization.
     activation
         sigmoid or tanh.
     inputs
-        half-on, on:K, subset:K, bernoulli:P, gaussian:STD, digits, or an .npy or .csv file; add ",shared" to give all
-        networks one draw, and ",scale=FACTOR" to multiply data.
+        What it sees.
     json
         Print one JSON object instead of the table.
     """

@@ -17,6 +17,7 @@ from fanin.stats.quantities import ascending_bins
 from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Verdict
 
 WIDTH = 80
+_NARROW = 76
 _STYLES = {CONFIRMED: "green", REFUTED: "red", UNDECIDED: "yellow"}
 _BLOCKS, _ASCII_BLOCKS = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
 _SKETCH = 61
@@ -36,7 +37,7 @@ def print_report(report: Report, console: Console) -> None:
     sampled = f"{first.networks:,} networks per ensemble, {first.method} sampler, seed {first.seed}, {report.seconds:.1f} s"
     console.print(Text(sampled, style="dim"))
     console.print()
-    for line in _sketch(report, _fits(console, _BLOCKS)):
+    for line in _sketch(report, _fits(console, _BLOCKS), min(WIDTH, console.width)):
         console.print(line, no_wrap=True, crop=False)
     for label, result in report.results.items():
         console.print()
@@ -77,22 +78,26 @@ def _table(verdicts: list[Verdict], console: Console) -> Table:
     unicode = _fits(console, "±σ")
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("quantity", no_wrap=True, min_width=26)
-    for column in ("predicted", "estimate", "± interval" if unicode else "+- interval"):
+    columns = ["predicted", "estimate", "± interval" if unicode else "+- interval"]
+    if console.width < _NARROW:
+        columns.pop()
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict")
     for verdict in verdicts:
         if not _folds(verdict):
-            table.add_row(*_row(verdict))
+            _add_row(table, *_row(verdict))
     for word in (CONFIRMED, UNDECIDED):
         folded = [v for v in verdicts if _folds(v) and v.verdict == word]
         if folded:
-            largest = max(
-                (abs(v.interval.estimate) for v in folded if ".lane." not in v.claim.quantity and v.claim.predicted == 0.0),
-                default=0.0,
-            )
             claims = f"independence, {len(folded)} claim{'s' if len(folded) > 1 else ''}"
-            table.add_row(claims, "0", f"{largest:.1g}", "largest", Text(word, style=_STYLES[word]))
+            _add_row(table, claims, "", "", "", Text(word, style=_STYLES[word]))
     return table
+
+
+def _add_row(table: Table, *cells: str | Text) -> None:
+    """Add a row; a narrow table has no column for the interval."""
+    table.add_row(*(cells if len(table.columns) == len(cells) else (*cells[:-2], cells[-1])))
 
 
 def _folds(verdict: Verdict) -> bool:
@@ -120,13 +125,13 @@ def _number(value: float, digits: int = 6) -> str:
     return text if len(text) <= 10 else f"{value:.{max(digits - 2, 2)}g}"
 
 
-def _sketch(report: Report, unicode: bool) -> list[Text]:
+def _sketch(report: Report, unicode: bool, width: int) -> list[Text]:
     """The sampled density of z on one axis for all ensembles, above the range in which the neuron is not saturated."""
     blocks = _BLOCKS if unicode else _ASCII_BLOCKS
     deviations = [math.sqrt(max(report.results[label].estimates()["z.variance"], 0.0)) for label in report.results]
     end = 2.75 * max((d for d in deviations if math.isfinite(d)), default=1.0) or 1.0
     label_width = max(len(label) for label in [*report.results, "linear range"])
-    cells = min(_SKETCH, WIDTH - label_width - 4)
+    cells = max(9, min(_SKETCH, width - label_width - 4))
     cells -= 1 - cells % 2
     lines = []
     for label, result in report.results.items():

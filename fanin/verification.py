@@ -137,7 +137,9 @@ def _study(subject: Any) -> Study:
     if isinstance(subject, Study):
         return subject
     if isinstance(subject, Ensemble):
-        return Study("ensemble", f"A neuron of one's own: {subject!r}.", {_label(subject): subject})
+        return Study(
+            "ensemble", f"One neuron with {subject.fan_in} inputs and {subject.activation} activation.", {_label(subject): subject}
+        )
     if isinstance(subject, str):
         return built_in(subject)
     raise SpecificationError(f"verify takes a study, an ensemble or a result, not {type(subject).__name__}")

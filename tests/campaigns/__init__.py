@@ -1,0 +1,1 @@
+"""Long checks behind `make campaign`; their results stand in docs/trust.md."""
