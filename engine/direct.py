@@ -16,6 +16,7 @@ from fanin.engine import stream
 from fanin.engine._jit import inline, kernel
 from fanin.engine._llvm import fma
 from fanin.engine.accumulators import PARAMETER_LIMIT, Accumulators
+from fanin.engine.buffers import staggered
 from fanin.engine.laws import fill_normal, fill_uniform
 from fanin.engine.math import F
 from fanin.engine.philox import fill_words
@@ -64,10 +65,17 @@ class Lanes(NamedTuple):
 
 def empty_lanes() -> Lanes:
     """Buffers for one block."""
-    words = (np.zeros(stream.BLOCK // 4, np.uint64), np.zeros(stream.BLOCK // 4, np.uint64))
-    x, w, z = (np.zeros(stream.BLOCK, np.float32) for _ in range(3))
-    halves = (words[0].view(np.int32), words[1].view(np.int32))
-    return Lanes(words, halves, x, w, z, np.zeros(stream.BLOCK, np.int32), np.zeros(stream.BLOCK, np.int64))
+    half = stream.BLOCK // 2
+    first, second, x, w, z, outside = staggered(
+        (half // 2, np.uint64),
+        (half // 2, np.uint64),
+        (stream.BLOCK, np.float32),
+        (stream.BLOCK, np.float32),
+        (stream.BLOCK, np.float32),
+        (stream.BLOCK, np.int32),
+    )
+    halves = (first.view(np.int32), second.view(np.int32))
+    return Lanes((first, second), halves, x, w, z, outside, np.zeros(stream.BLOCK, np.int64))
 
 
 @inline

@@ -6,6 +6,8 @@ symmetric: complementary words give opposite values. It gives the same bits on e
 - normal: Box and Muller (1958). Two words give a radius sqrt(-2 ln u) and an angle. u = (word + 1/2) / 2**32 keeps its full
   float32 resolution near 0 and near 1, so there is no atom at zero; the largest radius is sqrt(66 ln 2) = 6.76.
 - uniform: on (-a, a) with a = sqrt(3) * std.
+
+Numba widens int32 arithmetic to int64. Every `I(...)` narrows it again: LLVM then converts and shifts 32-bit lanes.
 """
 
 from __future__ import annotations
@@ -22,6 +24,12 @@ _SQRT_HALF_BITS = I(0x3F3504F3)  # mantissas are taken in [sqrt(1/2), sqrt(2))
 
 
 @inline
+def folded(word):
+    """A word read as int32, or its complement where that is smaller: 0 to 2**31 - 1."""
+    return I(word ^ (word >> I(31)))
+
+
+@inline
 def minus_two_log(word):
     """-2 ln((word + 1/2) / 2**32) for the bits of a word read as int32.
 
@@ -29,8 +37,8 @@ def minus_two_log(word):
     u = 1 - v with v exact, so that ln u = ln(1 - v) or ln(1/2) + ln(2 - 2v) loses nothing near u = 1.
     """
     upper = word < I(0)
-    v = fma(F(word ^ (word >> I(31))), _STEP, _HALF_STEP)  # the distance to the nearer end, at most 1/2
-    exponent = (bits_of(v) - _SQRT_HALF_BITS) >> I(23)
+    v = fma(F(folded(word)), _STEP, _HALF_STEP)  # the distance to the nearer end, at most 1/2
+    exponent = I(I(bits_of(v) - _SQRT_HALF_BITS) >> I(23))
     middle = v > F(0.29289321881)
     x = (ONE - (v + v) if middle else -v) if upper else float_of(bits_of(v) - (exponent << I(23))) - ONE
     n = (F(-1.0) if middle else F(0.0)) if upper else F(exponent)
@@ -53,8 +61,8 @@ def circle_point(word):
     Bits 0 to 28 are an angle of at most an eighth of a turn, at its full relative resolution; bit 29 is its sign (and reverses its
     steps, so that complementary bits give opposite angles), bit 30 mirrors the point, bit 31 exchanges the coordinates.
     """
-    signed = I(word << I(2))  # Numba widens a shift: narrow it again
-    angle = fma(F((signed ^ (signed >> I(31))) >> I(2)), _TURN, _HALF_TURN)
+    signed = I(word << I(2))
+    angle = fma(F(I(folded(signed) >> I(2))), _TURN, _HALF_TURN)
     square = angle * angle
     s = fma(F(-0.00019517297914717346), square, F(0.008332177996635437))
     s = fma(s, square, F(-0.16666655242443085))
@@ -70,7 +78,7 @@ def circle_point(word):
 @inline
 def signed_step(word, step, offset):
     """(word + 1/2) * step for the bits of a word read as int32, rounded alike on both sides of zero. offset = step / 2."""
-    size = fma(F(word ^ (word >> I(31))), step, offset)
+    size = fma(F(folded(word)), step, offset)
     return float_of(bits_of(size) ^ (word & SIGN))
 
 
@@ -79,10 +87,10 @@ def fill_normal(first, second, std, out):
     """N(0, std**2) for a block. first, second: int32 words (BLOCK/2); out: float32 (BLOCK)."""
     half = first.size
     for i in range(half):
-        radius = np.sqrt(minus_two_log(first[i]))
+        radius = std * np.sqrt(minus_two_log(first[i]))
         x, y = circle_point(second[i])
-        out[i] = std * (radius * x)
-        out[half + i] = std * (radius * y)
+        out[i] = radius * x
+        out[half + i] = radius * y
 
 
 @kernel

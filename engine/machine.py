@@ -1,6 +1,7 @@
 """What kernels are compiled for: the CPU model and the width of the vectors that LLVM prefers on it. Imports llvmlite, not numba.
 
-Numba reads NUMBA_CPU_NAME and NUMBA_CPU_FEATURES; the same two are read here.
+Numba reads NUMBA_CPU_NAME and NUMBA_CPU_FEATURES; the same two are read here, by its rules: without given features those of the
+host count, whatever the name, unless it is "generic".
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def cpu_features() -> str:
     given = os.environ.get("NUMBA_CPU_FEATURES")
     if given is not None:
         return given
-    return "" if os.environ.get("NUMBA_CPU_NAME") else llvm.get_host_cpu_features().flatten()
+    return "" if cpu_name() == "generic" else llvm.get_host_cpu_features().flatten()
 
 
 def vector_bits() -> int:

@@ -106,7 +106,7 @@ def normal(key, role, index, layer, network, std) -> np.float32:
     if angle_word >> 30 & 1:
         c = -c
     pair = (s, c) if angle_word >> 31 else (c, s)
-    return f(std) * (radius * pair[place // 2])
+    return (f(std) * radius) * pair[place // 2]
 
 
 def uniform(key, role, index, layer, network, std) -> np.float32:

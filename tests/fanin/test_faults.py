@@ -96,7 +96,7 @@ FAULTS = {
         {"z.kurtosis"},
     ),
     "sine branch lost": (
-        [("laws.py", "std * (radius * y)", "std * (radius * x)")],
+        [("laws.py", "out[half + i] = radius * y", "out[half + i] = radius * x")],
         "standard",
         20,
         "on:10",
