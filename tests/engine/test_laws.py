@@ -70,12 +70,14 @@ def test_no_atom_and_symmetric(many_words):
     assert np.array_equal(np.where(exchange, y_flipped, x_flipped), np.where(exchange, y, x))
 
 
-def draws(family, blocks=512, std=1.0, seed=3):
+def draws(family, blocks=512, std=1.0, drawn_std=None, seed=3):
+    """Weights of some blocks from the stream of a law, drawn with its standard deviation or with another."""
     plan = make_plan(Ensemble((2, 1), f"{family}:{std}"), seed)
+    size = np.float32(std if drawn_std is None else drawn_std)
     lanes = empty_lanes()
     out = []
     for block in range(blocks):
-        draw_parameter(plan, lanes, plan.weight_family, plan.weight_std, np.uint64(0), np.uint64(0), np.uint64(block))
+        draw_parameter(plan, lanes, plan.weight_family, size, np.uint64(0), np.uint64(0), np.uint64(block))
         out.append(lanes.w.copy())
     return np.concatenate(out)
 
@@ -116,19 +118,8 @@ def test_goodness_of_fit(family, false_failure):
 
 
 def test_scaled_draws_are_scaled():
-    assert np.array_equal(draws("normal", 4, 0.25), np.float32(0.25) * draws_like("normal", 4, 0.25))
-
-
-def draws_like(family, blocks, std):
-    """Unit draws from the stream that the law of the given standard deviation has."""
-    ensemble = Ensemble((2, 1), f"{family}:{std}")
-    plan = make_plan(ensemble, 3)._replace(weight_std=np.float32(1.0))
-    lanes = empty_lanes()
-    out = []
-    for block in range(blocks):
-        draw_parameter(plan, lanes, plan.weight_family, plan.weight_std, np.uint64(0), np.uint64(0), np.uint64(block))
-        out.append(lanes.w.copy())
-    return np.concatenate(out)
+    unit = draws("normal", 4, std=0.25, drawn_std=1.0)
+    assert np.array_equal(draws("normal", 4, std=0.25), np.float32(0.25) * unit)
 
 
 def test_neighbours_are_uncorrelated(false_failure):
