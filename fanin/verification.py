@@ -59,7 +59,7 @@ def verify(
 
     Examples
     --------
-    >>> report = verify(Ensemble(widths=(10, 1)), networks=2**18, tolerance=10)
+    >>> report = verify(Ensemble(widths=(10, 1)), networks=2**20, tolerance=10)
     >>> report.exit_code
     0
     """
