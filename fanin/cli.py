@@ -135,17 +135,11 @@ def verify(
         raise SpecificationError(f"--{next(iter(own))} describes a neuron of your own; it does not go with the study {study!r}")
     subject = _own_ensemble(own) if own else _known_study(study or "single-neuron")
     report = _run(subject, networks, seed, method, threads, alpha, tolerance, quiet=json)
-    if json:
-        _print_json(report)
-    else:
-        from rich.console import Console
-
-        from fanin.table import WIDTH, print_report
-
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=WIDTH)
-        print_report(report, console)
+    try:
+        _print_json(report) if json else _print_table(report)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
     return report.exit_code
 
 
@@ -230,6 +224,24 @@ def _print_json(report: fanin.Report) -> None:
     print(json.dumps(report.to_dict(), allow_nan=False, ensure_ascii=False))
 
 
+def _print_table(report: fanin.Report) -> None:
+    from rich.console import Console
+
+    from fanin.table import WIDTH, print_report
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = Output(highlight=False)
+    print_report(report, console if console.is_terminal else Output(highlight=False, width=WIDTH))
+
+
+def _drop_output() -> None:
+    """The reader has gone, as with `| head`: what it wanted, it has."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class _Terminated(BaseException):
     """SIGTERM arrived."""
 
@@ -253,8 +265,7 @@ def main() -> None:
     except _Terminated:
         code = _complain("terminated; nothing was kept", 143)
     except BrokenPipeError:
-        # The reader has gone, as with `| head`: what it wanted, it has.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = 0
     except (MemoryError, OSError) as error:
         code = _complain(f"broke off: {error or type(error).__name__}", BROKE_OFF)

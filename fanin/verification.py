@@ -118,7 +118,7 @@ def _judge_all(study: Study, results: dict[str, Result], alpha: float, factor: f
     verdicts = []
     for claim in claims:
         result, theory = results[claim.ensemble], theories[claim.ensemble]
-        interval = measure(claim.quantity, result.layers[claim.layer], theory.ensemble, alpha / len(claims), theory.law.cdf)
+        interval = measure(claim.quantity, result.layers[claim.layer], theory.ensemble, alpha / len(claims), theory.law)
         verdicts.append(judge(claim, interval, result.networks))
     return verdicts
 

@@ -23,6 +23,7 @@ from fanin.engine.spec import Ensemble
 from fanin.engine.stream import BLOCK
 from fanin.stats.activations import ACTIVATIONS
 from fanin.stats.intervals import Interval, bounded_mean, kolmogorov_band, proportion, quantile_ranks, studentised
+from fanin.stats.symmetric_law import SymmetricLaw
 
 QUANTITIES = (
     "z.mean",
@@ -74,11 +75,11 @@ def central_moments(layer: Accumulators, variable: str, orders: int) -> list[flo
     return [float(value) for value in central]
 
 
-def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, cdf: Callable | None = None) -> Interval:
+def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, law: SymmetricLaw | None = None) -> Interval:
     """Estimate and interval of a quantity.
 
-    layer : what was recorded. error : the probability with which the interval may miss. cdf : the predicted distribution
-    function of z, for `z.law`. Without any finite network every interval is the whole line.
+    layer : what was recorded. error : the probability with which the interval may miss. law : the predicted law of z, for
+    `z.law`. Without any finite network every interval is the whole line.
     """
     base, argument = split_name(name)
     n = layer.finite
@@ -89,7 +90,7 @@ def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, cd
     if base in ("phi.saturated", "slope.below"):
         return proportion(layer.counts["saturated" if base == "phi.saturated" else "flat"], n, error)
     if base == "z.law":
-        return _law(layer, cdf, error)
+        return _law(layer, law, error)
     if base.endswith("quantile") or base == "slope.median":
         return _quantile(base, 0.5 if argument is None else argument, layer, ensemble, error)
     if base == "parameter.within":
@@ -234,22 +235,28 @@ def ascending_bins(layer: Accumulators) -> tuple[np.ndarray, np.ndarray]:
     return _edges()[first : last + 2], counts[first : last + 1]
 
 
-def _law(layer: Accumulators, cdf: Callable | None, error: float) -> Interval:
+def _law(layer: Accumulators, law: SymmetricLaw | None, error: float) -> Interval:
     """Kolmogorov distance between the sampled law and the predicted one.
 
     At the edges of bins the distance is seen; between two edges it can be larger by what the two laws do there, which is added
-    to the upper end. The band of Dvoretzky, Kiefer and Wolfowitz covers sampling.
+    to the upper end. The band of Dvoretzky, Kiefer and Wolfowitz covers sampling. Where the predicted law has an atom at zero,
+    the bin that begins at zero (and ends at 9e-41) is taken to hold zeros only, and the laws are compared on both sides of it.
     """
-    if cdf is None:
-        raise SpecificationError("z.law needs a predicted distribution function")
+    if law is None:
+        raise SpecificationError("z.law needs a predicted law")
     edges, counts = ascending_bins(layer)
     band = kolmogorov_band(layer.finite, error)
     sampled = np.concatenate([[0], np.cumsum(counts)]) / layer.finite
-    predicted = np.asarray(cdf(edges))
-    at_edges = float(np.abs(sampled - predicted).max())
-    between = float(
-        max((sampled[1:] - predicted[:-1]).max(), (predicted[1:] - sampled[:-1]).max(), predicted[0], 1.0 - predicted[-1])
-    )
+    after = sampled.copy()  # at an edge itself, where `sampled` is just below it
+    predicted_after = law.cdf(edges)
+    predicted = predicted_after.copy()
+    if law.atom > 0.0:
+        zero = np.flatnonzero(edges[:-1] == 0.0)
+        after[zero] = sampled[zero + 1]
+        predicted[zero] -= law.atom
+    at_edges = float(max(np.abs(sampled - predicted).max(), np.abs(after - predicted_after).max()))
+    above, below = (sampled[1:] - predicted_after[:-1]).max(), (predicted[1:] - after[:-1]).max()
+    between = float(max(above, below, predicted[0], 1.0 - predicted_after[-1]))
     return Interval(at_edges, max(at_edges - band, 0.0), min(max(between, at_edges) + band, 1.0), "exact")
 
 

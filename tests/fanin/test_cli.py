@@ -260,8 +260,20 @@ def test_signals_stop_a_run_at_once(number, code):
 
 
 def test_a_reader_that_leaves_is_no_error():
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run([sys.executable, "-m", "fanin", "env"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(write)
+    for arguments in (["env"], SMALL, [*SMALL, "--json"]):
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, "-m", "fanin", *arguments]
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(write)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_said():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "fanin", *SMALL]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 4
+    assert "broke off" in done.stderr
     assert "Traceback" not in done.stderr

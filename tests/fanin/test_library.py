@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import fanin
+from fanin.stats.predictions import Theory
+from fanin.stats.quantities import measure
 from fanin.stats.verdict import REFUTED, Claim
 
 
@@ -89,6 +91,18 @@ def test_a_shared_input_is_drawn_once_and_judged_as_given(inputs):
     assert np.array_equal(x[0], x[2])
     variance = next(v.claim.predicted for v in report.verdicts if v.claim.quantity == "z.variance")
     assert variance == pytest.approx((x[0].astype(float) ** 2).sum() + 1)
+
+
+@pytest.mark.parametrize(("scheme", "p"), [("he_uniform", 0.2), ("he_normal", 0.05)])
+def test_a_law_with_an_atom_is_confirmed_as_such(scheme, p):
+    """Without a bias z is 0 when no input is on: with probability 0.41 and 0.81. A law without the atom is refuted."""
+    ensemble = fanin.Ensemble((4, 1), scheme, inputs=f"bernoulli:{p}")
+    report = fanin.verify(ensemble, networks=4_000_000, tolerance=2)
+    words = {v.claim.quantity: v.verdict for v in report.verdicts}
+    assert "refuted" not in words.values()
+    assert (words["z.law"], words["slope.median"], words["z.tail[1]"]) == ("confirmed",) * 3
+    other = fanin.Ensemble((4, 1), f"{scheme}", inputs="on:1")
+    assert measure("z.law", report.results[scheme].layers[1], ensemble, 1e-4, Theory(other).law).low > 0.1
 
 
 def test_digits_are_rows_of_64_pixels_between_0_and_1():

@@ -110,7 +110,7 @@ def test_all_intervals_of_real_runs_cover(inputs):
     for seed in range(60):
         layer = direct.sample(direct.make_plan(ensemble, seed), 0, 245, 500_000)
         for name in names:
-            interval = measure(name, layer, ensemble, 0.02, theory.law.cdf)
+            interval = measure(name, layer, ensemble, 0.02, theory.law)
             one_sided = name == "z.law" or ".lane." in name  # a distance: its estimate is above 0 even where the truth is 0
             covered = interval.low <= predicted[name] if one_sided else _covers(interval, predicted[name])
             misses[name] += not covered
@@ -127,4 +127,4 @@ def test_measures_of_nothing():
     theory = Theory(Ensemble((2, 1)))
     if layer.finite == 0:
         for name in theory.names():
-            assert measure(name, layer, ensemble, 0.01, theory.law.cdf).high == math.inf
+            assert measure(name, layer, ensemble, 0.01, theory.law).high == math.inf
