@@ -79,7 +79,7 @@ class Report:
             "layer": claim.layer,
             "quantity": claim.quantity,
             "predicted": claim.predicted,
-            "prediction_error": claim.error,
+            "prediction_error": _finite(claim.error),
             "estimate": _finite(interval.estimate),
             "low": _finite(interval.low),
             "high": _finite(interval.high),

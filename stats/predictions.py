@@ -134,7 +134,8 @@ class Theory:
         below = value - quantile(p - margin) if p > margin else math.inf
         above = quantile(p + margin) - value if p < 1.0 - margin else math.inf
         tolerance = min(below, above)
-        return Prediction(value, tolerance * law.error / margin, tolerance, self._source)
+        error = tolerance * law.error / margin if law.error < margin else math.inf
+        return Prediction(value, error, tolerance, self._source)
 
     def _within(self) -> float:
         """Mean share of a network's drawn parameters in [-3, 3]."""

@@ -74,8 +74,11 @@ class SymmetricLaw:
         parts = list(self._terms(step, 0.5, np.ones_like))
         t = np.concatenate([part[0] for part in parts])
         value = np.concatenate([part[1] for part in parts])
-        # Left out: an integral of |characteristic| / t, at most its last size where it falls at least like 1 / t.
-        return t, value / (t / step) / math.pi, _TAIL + np.abs(parts[-1][1]).max() / math.pi + 1e-15
+        # Left out: an integral of |characteristic| / t, at most its last size where it falls at least like 1 / t. Where it does not
+        # fall so within the terms allowed (scales too far apart), the sum says nothing.
+        last = float(np.abs(parts[-1][1]).max())
+        falls = last < _NEGLIGIBLE or last <= 0.6 * float(np.abs(parts[len(parts) // 2][1]).max())
+        return t, value / (t / step) / math.pi, _TAIL + last / math.pi + 1e-15 if falls else 1.0
 
     @property
     def error(self) -> float:
@@ -105,6 +108,8 @@ class SymmetricLaw:
             return 0.0
         if p < 0.5:
             return -self.quantile(1.0 - p)
+        if self.cdf(self.reach)[0] <= p:
+            return self.reach
         return float(optimize.brentq(lambda z: float(self.cdf(z)[0]) - p, 0.0, self.reach, xtol=1e-14 * self.std, rtol=1e-13))
 
     def sigmoid_slope_moment(self, power: int, gain: float = 1.0) -> tuple[float, float]:
@@ -122,6 +127,8 @@ class SymmetricLaw:
         for _, value in self._terms(step * gain, 0.0, transform):
             total += math.fsum(value)
             last = float(np.abs(value).max())
+        if last >= _NEGLIGIBLE:  # terms were left out: only the range of sigma' bounds the error
+            return float(np.clip(total * step / math.pi, 0.0, 0.25**power)), 0.25**power
         copies = 3.0 * math.exp(-0.5 * power * period) + 2.0 * 0.25**power * _TAIL
         value = self.atom * 0.25**power + total * step / math.pi
-        return value, copies + last * step / math.pi + 1e-15 * value
+        return value, copies + 1e-15 * value

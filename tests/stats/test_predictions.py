@@ -129,6 +129,17 @@ def test_an_atom_at_zero_is_kept():
     assert law.beyond(0.0) == pytest.approx(1 - law.atom, abs=1e-9)
 
 
+def test_scales_too_far_apart_are_owned_up_to():
+    """Half of the inputs give |z| near 1, half near 1e12: the inversion says that it does not know, and nothing is refuted."""
+    theory = Theory(Ensemble((2, 1), inputs=Inputs.rows([[2.0**40, 1.0], [3.0, 4.0]])))
+    assert theory.law.error == 1.0
+    assert theory.predict("slope.mean").error == 0.25
+    for name in theory.names():
+        if name.startswith(("z.law", "z.tail", "z.quantile", "phi", "slope")) and name != "phi.mean":
+            prediction = theory.predict(name)
+            assert prediction.error > prediction.tolerance
+
+
 def test_nothing_to_judge_is_refused():
     for ensemble in (Ensemble((4, 1), "he_normal", inputs="on:0"), Ensemble((4, 1), "normal:0", inputs="on:2")):
         with pytest.raises(SpecificationError, match="variance 0; it must be positive"):
