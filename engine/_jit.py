@@ -6,6 +6,7 @@ therefore lives in a folder named after the hash of all of the engine's sources:
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import pathlib
@@ -51,3 +52,21 @@ def kernel(function: F) -> F:
 def inline(function: F) -> F:
     """Compile a scalar function that LLVM always inlines into the loop that calls it."""
     return numba.njit(error_model="numpy", forceinline=True)(function)
+
+
+def compiled_row(signature: Any) -> Callable[[Callable[..., Any]], Callable[[], Any]]:
+    """Make a C function of the given signature, compiled (or loaded from the cache) when it is first asked for."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[[], Any]:
+        @functools.cache
+        def compiled() -> Any:
+            before = config.CACHE_DIR
+            config.CACHE_DIR = _FOLDER or before
+            try:
+                return numba.cfunc(signature, error_model="numpy", cache=_FOLDER is not None)(function)
+            finally:
+                config.CACHE_DIR = before
+
+        return compiled
+
+    return decorate

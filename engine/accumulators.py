@@ -12,9 +12,13 @@ from fractions import Fraction
 
 import numpy as np
 
-RELATIONS = ("neighbours", "partners", "lanes", "blocks")
-"""Pairs of networks whose z are multiplied: next to each other; the two normals of one Box-Muller pair; the crossed
-lanes of one Philox call; the same place in two adjacent blocks."""
+RELATIONS = ("neighbours", "partners", "lanes", "blocks", "neurons")
+"""Pairs whose z are multiplied. Networks next to each other; the two normals of one Box-Muller pair; the crossed lanes of one
+Philox call; the same place in two adjacent blocks; two neurons of one network."""
+
+PARTS = ("given.weights", "given.input")
+"""Parts of the variance of z: over inputs given the weights, and over weights given the input. For each pair of networks half the
+squared difference of two z with the same weights (and different inputs), or the same input, averaged over the two."""
 
 SUMS = (
     *(f"z^{k}" for k in range(1, 9)),
@@ -25,13 +29,14 @@ SUMS = (
     "blocksum^4",
     "outside^1",
     "outside^2",
+    *(f"{part}^{k}" for part in PARTS for k in (1, 2)),
 )
 """Float64 block sums, each held exactly. `phi` and `slope` are phi(z) and phi'(z); `outside` is a network's number of
 parameters beyond `PARAMETER_LIMIT`; `blocksum` is the sum of z over a whole block."""
 
-COUNTS = ("nonfinite", "saturated", "flat", *RELATIONS, "blocks_whole")
+COUNTS = ("nonfinite", "saturated", "flat", *RELATIONS, "blocks_whole", "crossed")
 """Networks whose |z| is 2**126 or more or NaN (they enter nothing else); phi(z) within 1 % of its range of an end; phi'(z) below
-`FLAT`; pairs of each relation; whole blocks."""
+`FLAT`; pairs of each relation; whole blocks; pairs of networks whose weights and inputs were crossed."""
 
 BINS = 1 << 16
 """Counts of z by the upper 16 bits of its float32: sign, exponent, 7 bits of mantissa."""

@@ -15,27 +15,38 @@ import numpy as np
 
 from fanin.engine.errors import SpecificationError
 
-KINDS = ("on", "subset", "bernoulli", "gaussian", "fixed", "rows")
+KINDS = ("on", "subset", "bernoulli", "gaussian", "uniform", "sparse", "ar1", "correlated", "fixed", "rows")
 HALF = -1  # the count of a half-on input until the number of inputs is known
 MAX_ROWS = 1 << 24
+MAX_CORRELATED = 2048
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
     """A law of inputs; make one with the class methods or from text with `parse_inputs`.
 
-    kind "on": the first `count` inputs are 1, the rest 0. "subset": `count` inputs chosen at random. "bernoulli": each is 1
-    with probability `parameter`. "gaussian": N(0, parameter**2). "fixed": the vector `data`, shape (n,). "rows": one row of
-    `data`, shape (rows, n), drawn uniformly. `data` is float32 and already multiplied by `scale`.
+    kind, with its `parameters`:
+
+    - "on": the first `count` inputs are 1, the rest 0. "subset": `count` inputs chosen at random.
+    - "bernoulli" (p): each is 1 with probability p. "gaussian" (std): N(0, std**2). "uniform" (low, high).
+    - "sparse" (zero, std): 0 with probability `zero`, else N(0, std**2).
+    - "ar1" (rho, std): N(0, std**2) with correlation rho**|i - j| between inputs i and j. "correlated": `data`, lower triangular of
+      shape (n, n), times independent N(0, 1).
+    - "fixed": the vector `data`, shape (n,). "rows": a row of `data`, shape (rows, n), drawn uniformly or, `in_turn`, row i modulo
+      the number of rows for network i.
+
+    `data` is float32 and as the network sees it: `scale` and `preparation` say what was done to what was read from `source`.
     """
 
     kind: str
     count: int = 0
-    parameter: float = 0.0
+    parameters: tuple[float, ...] = ()
     shared: bool = False
+    in_turn: bool = False
     data: np.ndarray | None = None
     scale: float = 1.0
     source: str = ""
+    preparation: str = ""
 
     @classmethod
     def on(cls, count: int = HALF) -> Inputs:
@@ -50,16 +61,43 @@ class Inputs:
     @classmethod
     def bernoulli(cls, probability: float, shared: bool = False) -> Inputs:
         """Each input is on with the given probability, rounded to a multiple of 2**-32."""
-        if not _is_number(probability) or not 0.0 <= probability <= 1.0:
-            raise SpecificationError(f"the probability of an input is {probability!r}; it must lie between 0 and 1")
-        return cls("bernoulli", parameter=float(probability), shared=shared)
+        probability = _number(probability, "the probability of an input", 0.0, 1.0)
+        return cls("bernoulli", parameters=(round(probability * 2**32) / 2**32,), shared=shared)
 
     @classmethod
     def gaussian(cls, std: float = 1.0, shared: bool = False) -> Inputs:
         """Each input is N(0, std**2)."""
-        if not _is_number(std) or not 0.0 <= std < 1e38:
-            raise SpecificationError(f"the standard deviation of an input is {std!r}; it must be a finite number, at least 0")
-        return cls("gaussian", parameter=float(std), shared=shared)
+        return cls("gaussian", parameters=(_std(std),), shared=shared)
+
+    @classmethod
+    def uniform(cls, low: float = 0.0, high: float = 1.0, shared: bool = False) -> Inputs:
+        """Each input is uniform between low and high."""
+        low, high = (_number(end, "an end of the inputs' range", -_LARGEST, _LARGEST) for end in (low, high))
+        if low >= high:
+            raise SpecificationError(f"inputs are uniform from {low:g} to {high:g}; the first must be less than the second")
+        return cls("uniform", parameters=(low, high), shared=shared)
+
+    @classmethod
+    def sparse(cls, zero: float, std: float = 1.0, shared: bool = False) -> Inputs:
+        """Each input is zero with probability `zero` (rounded to a multiple of 2**-32), else N(0, std**2)."""
+        zero = _number(zero, "the share of inputs that are zero", 0.0, 1.0)
+        return cls("sparse", parameters=(round(zero * 2**32) / 2**32, _std(std)), shared=shared)
+
+    @classmethod
+    def ar1(cls, rho: float, std: float = 1.0, shared: bool = False) -> Inputs:
+        """Gaussian inputs of which neighbours have the correlation rho: an autoregressive process of order 1."""
+        return cls("ar1", parameters=(_number(rho, "the correlation of neighbouring inputs", -1.0, 1.0), _std(std)), shared=shared)
+
+    @classmethod
+    def correlated(cls, covariance: Any, shared: bool = False, source: str = "covariance") -> Inputs:
+        """Gaussian inputs with the given covariance matrix, shape (n, n), symmetric and positive semidefinite."""
+        matrix = _numbers(covariance, 2, source).astype(float)
+        n = len(matrix)
+        if matrix.shape != (n, n) or n > MAX_CORRELATED:
+            raise SpecificationError(f"{source} has shape {matrix.shape}; it must be square, with at most {MAX_CORRELATED} rows")
+        if not np.isfinite(matrix).all() or np.abs(matrix - matrix.T).max() > 1e-6 * np.abs(matrix).max():
+            raise SpecificationError(f"{source} is not symmetric and finite; a covariance must be")
+        return cls("correlated", shared=shared, data=_read_only(_cholesky(matrix, source), source), source=source)
 
     @classmethod
     def fixed(cls, values: Any) -> Inputs:
@@ -67,11 +105,22 @@ class Inputs:
         return cls("fixed", shared=True, data=_checked_array(values, 1, 1.0, "values"), source="values")
 
     @classmethod
-    def rows(cls, values: Any, scale: float = 1.0, shared: bool = False, source: str = "rows") -> Inputs:
-        """Each network sees one row of `values`, shape (rows, n), multiplied by `scale`."""
+    def rows(
+        cls,
+        values: Any,
+        scale: float = 1.0,
+        shared: bool = False,
+        source: str = "rows",
+        in_turn: bool = False,
+        preparation: str = "",
+    ) -> Inputs:
+        """Each network sees one row of `values`, shape (rows, n), multiplied by `scale`: drawn uniformly, or all `in_turn`."""
         if not _is_number(scale) or not math.isfinite(scale) or scale == 0.0:
             raise SpecificationError(f"the scale of {source} is {scale!r}; it must be a finite number other than 0")
-        return cls("rows", shared=shared, data=_checked_array(values, 2, float(scale), source), scale=float(scale), source=source)
+        if shared and in_turn:
+            raise SpecificationError(f"{source} cannot be shared and in turn: one row for all networks, or each row in its turn")
+        data = _checked_array(values, 2, float(scale), source)
+        return cls("rows", shared=shared, in_turn=in_turn, data=data, scale=float(scale), source=source, preparation=preparation)
 
     def resolved(self, n: int) -> Inputs:
         """This law for n inputs: half-on becomes a count, and sizes that do not fit are refused."""
@@ -98,8 +147,9 @@ class Inputs:
         return {
             "count": self.count,
             "data": digest,
+            "in_turn": self.in_turn,
             "kind": self.kind,
-            "parameter": self.parameter,
+            "parameters": list(self.parameters),
             "shared": self.shared,
         }
 
@@ -110,19 +160,38 @@ class Inputs:
         return hash(str(self.canonical()))
 
     def __str__(self) -> str:
-        shared = ",shared" if self.shared and self.kind not in ("on", "fixed") else ""
+        options = [option for option in self.preparation.split(",") if option]
+        options += [f"scale={self.scale:g}"] if self.scale != 1.0 else []
+        options += ["in-turn"] if self.in_turn else []
+        options += ["shared"] if self.shared and self.kind not in ("on", "fixed") else []
         if self.kind in ("on", "subset"):
-            return f"{self.kind}:{'half' if self.count == HALF else self.count}{shared}"
-        if self.kind in ("bernoulli", "gaussian"):
-            return f"{self.kind}:{self.parameter:g}{shared}"
-        return f"{self.source}{f',scale={self.scale:g}' if self.scale != 1.0 else ''}{shared}"
+            head = f"{self.kind}:{'half' if self.count == HALF else self.count}"
+        elif self.kind in ("fixed", "rows", "correlated"):
+            head = self.source
+        else:
+            head = ":".join([self.kind, *(f"{parameter:g}" for parameter in self.parameters)])
+        return ",".join([head, *options])
+
+
+_LARGEST = 1e38
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-def _checked_array(values: Any, dimensions: int, scale: float, source: str) -> np.ndarray:
+def _number(value: Any, what: str, least: float, most: float) -> float:
+    if not _is_number(value) or not least <= value <= most:
+        raise SpecificationError(f"{what} is {value!r}; it must be a number from {least:g} to {most:g}")
+    return float(value)
+
+
+def _std(value: Any) -> float:
+    return _number(value, "the standard deviation of an input", 0.0, _LARGEST)
+
+
+def _numbers(values: Any, dimensions: int, source: str) -> np.ndarray:
+    """An array of real numbers with the given number of dimensions."""
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":
@@ -131,10 +200,13 @@ def _checked_array(values: Any, dimensions: int, scale: float, source: str) -> n
         raise SpecificationError(f"{source} must hold real numbers, not {type(values).__name__} of other things") from None
     if array.ndim != dimensions or array.size == 0:
         raise SpecificationError(f"{source} has shape {array.shape}; it must have {dimensions} dimension(s) and not be empty")
-    if dimensions == 2 and array.shape[0] > MAX_ROWS:
-        raise SpecificationError(f"{source} has {array.shape[0]} rows; at most {MAX_ROWS} can be drawn from evenly")
+    return array
+
+
+def _read_only(array: np.ndarray, source: str) -> np.ndarray:
+    """The array as float32, which every value must fit."""
     with np.errstate(over="ignore"):
-        data = np.ascontiguousarray(array * np.float64(scale), dtype=np.float32)
+        data = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(data).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(data))[0])
         raise SpecificationError(f"{source} holds {array[at]} at {at}; every value times the scale must be finite in float32")
@@ -142,34 +214,61 @@ def _checked_array(values: Any, dimensions: int, scale: float, source: str) -> n
     return data
 
 
-def parse_inputs(text: str) -> Inputs:
-    """Inputs from "half-on", "on:K", "subset:K", "bernoulli:P" or "gaussian[:STD]", each with ",shared" to share one draw.
+def _checked_array(values: Any, dimensions: int, scale: float, source: str) -> np.ndarray:
+    array = _numbers(values, dimensions, source)
+    if dimensions == 2 and array.shape[0] > MAX_ROWS:
+        raise SpecificationError(f"{source} has {array.shape[0]} rows; at most {MAX_ROWS} can be drawn from evenly")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _read_only(array * np.float64(scale) if scale != 1.0 else array, source)
 
-    >>> parse_inputs("bernoulli:0.5,shared")
-    Inputs(kind='bernoulli', count=0, parameter=0.5, shared=True, data=None, scale=1.0, source='')
+
+def _cholesky(matrix: np.ndarray, source: str) -> np.ndarray:
+    """The lower triangular factor of a positive semidefinite matrix, column by column in a fixed order: the same bits everywhere.
+
+    Products are summed one by one (no BLAS), so that no machine changes their order.
+    """
+    left, factor = np.tril(matrix), np.zeros_like(matrix)
+    small = 1e-10 * max(matrix.diagonal().max(), 0.0)
+    for j in range(len(matrix)):
+        pivot = left[j, j]
+        if pivot < -small or (pivot <= small and np.abs(left[j + 1 :, j]).max(initial=0.0) > 1e3 * small):
+            raise SpecificationError(f"{source} is not positive semidefinite: no real inputs have such a covariance")
+        if pivot > small:
+            factor[j:, j] = left[j:, j] / np.sqrt(pivot)
+            column = factor[j + 1 :, j]
+            left[j + 1 :, j + 1 :] -= column[:, None] * column[None, :]
+    return factor
+
+
+def parse_inputs(text: str) -> Inputs:
+    """Inputs from a description, with ",shared" to give all networks one draw.
+
+    "half-on", "on:K", "subset:K", "bernoulli:P", "gaussian[:STD]", "uniform[:LOW:HIGH]", "sparse:ZERO[:STD]", "ar1:RHO[:STD]".
+
+    >>> parse_inputs("bernoulli:0.5,shared").parameters
+    (0.5,)
     """
     name, *options = text.split(",")
-    kind, colon, value = name.partition(":")
+    kind, *given = name.split(":")
     if unknown := [option for option in options if option != "shared"]:
         raise SpecificationError(f"inputs {text!r} have the option {unknown[0]!r}; known here is 'shared'")
     shared = bool(options)
+    makers = {"bernoulli": (1, 1), "gaussian": (0, 1), "uniform": (0, 2), "sparse": (1, 2), "ar1": (1, 2)}
+    if kind == "half-on" and not given:
+        if shared:
+            raise SpecificationError("half-on is shared by all networks already; write half-on")
+        return Inputs.on()
     try:
-        if kind == "half-on" and not colon:
-            if shared:
-                raise SpecificationError("half-on is shared by all networks already; write half-on")
-            return Inputs.on()
-        if kind == "on":
-            return Inputs.on(int(value))
-        if kind == "subset":
-            return Inputs.subset(HALF if value == "half" else int(value), shared)
-        if kind == "bernoulli":
-            return Inputs.bernoulli(float(value), shared)
-        if kind == "gaussian":
-            return Inputs.gaussian(float(value) if colon else 1.0, shared)
+        if kind in ("on", "subset") and len(given) == 1:
+            count = HALF if given[0] == "half" else int(given[0])
+            return Inputs.on(count) if kind == "on" else Inputs.subset(count, shared)
+        if kind in makers and makers[kind][0] <= len(given) <= makers[kind][1] and (kind, len(given)) != ("uniform", 1):
+            return getattr(Inputs, kind)(*(float(value) for value in given), shared=shared)
     except SpecificationError:
         raise
     except ValueError:
-        raise SpecificationError(f"inputs are {text!r}; {value!r} is not a number that fits {kind}:") from None
+        raise SpecificationError(f"inputs are {text!r}; {':'.join(given)!r} is not a number that fits {kind}:") from None
     raise SpecificationError(
-        f"inputs are {text!r}; known are half-on, on:K, subset:K, bernoulli:P, gaussian:STD; digits and files: fanin.load_inputs"
+        f"inputs are {text!r}; known are half-on, on:K, subset:K, bernoulli:P, gaussian:STD, uniform:LOW:HIGH, sparse:ZERO:STD, "
+        "ar1:RHO:STD; digits and files: fanin.load_inputs"
     )

@@ -1,11 +1,14 @@
-"""From words to weights: one transform per family of laws, each scaled to a given standard deviation.
+"""From words to weights: the transform of each family of laws, scaled to a given size.
 
 Guarantee: a transform reads all 32 bits of a word, with a half-step offset so that no value sits at an end. It is exactly
-symmetric: complementary words give opposite values. It gives the same bits on every machine.
+symmetric: complementary words (for `truncated`, `laplace` and Student's law, words that differ in one sign bit) give opposite
+values. It gives the same bits on every machine.
 
 - normal: Box and Muller (1958). Two words give a radius sqrt(-2 ln u) and an angle. u = (word + 1/2) / 2**32 keeps its full
   float32 resolution near 0 and near 1, so there is no atom at zero; the largest radius is sqrt(66 ln 2) = 6.76.
 - uniform: on (-a, a) with a = sqrt(3) * std.
+- truncated normal: inversion; Laplace: inversion (largest value 15.7 std); Student: Bailey (1994), "Polar generation of random
+  variates with the t-distribution", Math. Comp. 62 (largest value sqrt(df (2**(66/df) - 1))).
 
 Numba widens int32 arithmetic to int64. Every `I(...)` narrows it again: LLVM then converts and shifts 32-bit lanes.
 """
@@ -16,11 +19,10 @@ import numpy as np
 
 from fanin.engine._jit import inline, kernel
 from fanin.engine._llvm import bits_of, float_of, fma
-from fanin.engine.math import LN2, ONE, SIGN, F, I
+from fanin.engine.math import LN2, ONE, SIGN, SQRT_HALF_BITS, F, I, erfinv, expm1, log1p_near
 
-_STEP, _HALF_STEP = F(2.0**-32), F(2.0**-33)
+_STEP31, _STEP, _HALF_STEP = F(2.0**-31), F(2.0**-32), F(2.0**-33)
 _TURN, _HALF_TURN = F(2.0 * np.pi * 2.0**-32), F(np.pi * 2.0**-32)
-_SQRT_HALF_BITS = I(0x3F3504F3)  # mantissas are taken in [sqrt(1/2), sqrt(2))
 
 
 @inline
@@ -30,28 +32,30 @@ def folded(word):
 
 
 @inline
-def minus_two_log(word):
-    """-2 ln((word + 1/2) / 2**32) for the bits of a word read as int32.
+def minus_two_log_near(v, upper):
+    """-2 ln u for u = v, or for u = 1 - v where `upper`; v is the distance of u to the nearer end of the unit interval.
 
-    The lower half of the unit interval is decomposed into exponent and mantissa; in the upper half
-    u = 1 - v with v exact, so that ln u = ln(1 - v) or ln(1/2) + ln(2 - 2v) loses nothing near u = 1.
+    The lower half of the unit interval is decomposed into exponent and mantissa; in the upper half, with v exact,
+    ln u = ln(1 - v) or ln(1/2) + ln(2 - 2v) loses nothing near u = 1.
     """
-    upper = word < I(0)
-    v = fma(F(folded(word)), _STEP, _HALF_STEP)  # the distance to the nearer end, at most 1/2
-    exponent = I(I(bits_of(v) - _SQRT_HALF_BITS) >> I(23))
+    exponent = I(I(bits_of(v) - SQRT_HALF_BITS) >> I(23))
     middle = v > F(0.29289321881)
     x = (ONE - (v + v) if middle else -v) if upper else float_of(bits_of(v) - (exponent << I(23))) - ONE
     n = (F(-1.0) if middle else F(0.0)) if upper else F(exponent)
-    p = fma(F(-0.07634429633617401), x, F(0.12761549651622772))
-    p = fma(p, x, F(-0.131601944565773))
-    p = fma(p, x, F(0.14201761782169342))
-    p = fma(p, x, F(-0.16623356938362122))
-    p = fma(p, x, F(0.20001226663589478))
-    p = fma(p, x, F(-0.250008225440979))
-    p = fma(p, x, F(0.3333333134651184))
-    square = x * x
-    log1p = x + fma(p * x, square, F(-0.5) * square)
-    return F(-2.0) * fma(n, LN2, log1p)
+    return F(-2.0) * fma(n, LN2, log1p_near(x))
+
+
+@inline
+def minus_two_log(word):
+    """-2 ln((word + 1/2) / 2**32) for the bits of a word read as int32."""
+    return minus_two_log_near(fma(F(folded(word)), _STEP, _HALF_STEP), word < I(0))
+
+
+@inline
+def split_sign(word):
+    """The sign bit of a word, and its other 31 bits as u = (k + 1/2) / 2**31: (distance to the nearer end, u > 1/2)."""
+    rest = I(word << I(1))
+    return word & SIGN, fma(F(I(folded(rest) >> I(1))), _STEP31, _STEP), rest < I(0)
 
 
 @inline
@@ -82,6 +86,39 @@ def signed_step(word, step, offset):
     return float_of(bits_of(size) ^ (word & SIGN))
 
 
+@inline
+def uniform_value(word, std):
+    """Uniform on (-sqrt(3) std, sqrt(3) std)."""
+    return signed_step(word, std * F(np.sqrt(3.0) * 2.0**-31), std * F(np.sqrt(3.0) * 2.0**-32))
+
+
+@inline
+def truncated_value(word, scale, inside, outside, limit):
+    """N(0, 1) given |w| < cut, by inversion: |w| = scale * erfinv(u * inside), u from 31 bits of the word, the sign from its last.
+
+    scale : sqrt(2) times the standard deviation before the cut. inside, outside : erf(cut / sqrt(2)) and its complement.
+    limit : the largest size.
+    """
+    sign, v, upper = split_sign(word)
+    y = fma(-v, inside, inside) if upper else v * inside
+    complement = fma(v, inside, outside) if upper else fma(-v, inside, ONE)
+    return float_of(bits_of(min(scale * erfinv(y, complement), limit)) | sign)
+
+
+@inline
+def laplace_value(word, scale):
+    """Laplace's law of density exp(-|w| / (2 scale)) / (4 scale): the size is a logarithm of 31 bits, the sign the last bit."""
+    sign, v, upper = split_sign(word)
+    return float_of(bits_of(scale * minus_two_log_near(v, upper)) | sign)
+
+
+@inline
+def student_value(first, second, scale, freedom):
+    """Student's law with `freedom` degrees of freedom times `scale` (Bailey 1994, one coordinate of his polar method)."""
+    x, _ = circle_point(second)
+    return scale * np.sqrt(freedom * expm1(minus_two_log(first) / freedom)) * x
+
+
 @kernel
 def fill_normal(first, second, std, out):
     """N(0, std**2) for a block. first, second: int32 words (BLOCK/2); out: float32 (BLOCK)."""
@@ -91,14 +128,3 @@ def fill_normal(first, second, std, out):
         x, y = circle_point(second[i])
         out[i] = radius * x
         out[half + i] = radius * y
-
-
-@kernel
-def fill_uniform(first, second, std, out):
-    """Uniform with mean 0 and standard deviation std for a block. first, second: int32 words (BLOCK/2)."""
-    half = first.size
-    step = std * F(np.sqrt(3.0) * 2.0**-31)
-    offset = std * F(np.sqrt(3.0) * 2.0**-32)
-    for i in range(half):
-        out[i] = signed_step(first[i], step, offset)
-        out[half + i] = signed_step(second[i], step, offset)

@@ -25,7 +25,9 @@ _BLOCKSUM = names.SUMS.index("blocksum^2")
 _OUTSIDE = names.SUMS.index("outside^1")
 _NONFINITE, _SATURATED, _FLAT = (names.COUNTS.index(name) for name in ("nonfinite", "saturated", "flat"))
 _RELATION = names.COUNTS.index(names.RELATIONS[0])
-_WHOLE = names.COUNTS.index("blocks_whole")
+_WHOLE, _CROSSED = names.COUNTS.index("blocks_whole"), names.COUNTS.index("crossed")
+_NEURONS = names.RELATIONS.index("neurons")
+_PARTS = names.SUMS.index(f"{names.PARTS[0]}^1")
 _LIMIT = F(2.0**126)
 _FLAT_BELOW = F(names.FLAT)
 _LOW, _HIGH = F(names.SATURATION_MARGIN), F(1.0 - names.SATURATION_MARGIN)
@@ -201,3 +203,39 @@ def record_block(record, scratch, z, outside, tails, activation, has_previous):
     for i in range(count):
         scratch.first[i] = np.float64(outside[i]) * scratch.finite[i]
     _add_powers(record.sums, _OUTSIDE, 2, scratch.first, count, scratch)
+
+
+@kernel
+def record_neurons(record, scratch, other):
+    """Record products of the z of two neurons. other : float32 (count), the second neuron, after `record_block` of the first."""
+    count = other.size
+    for i in range(count):
+        live = abs(other[i]) < _LIMIT
+        scratch.second[i] = 1.0 if live else 0.0
+        scratch.first[i] = np.float64(other[i]) if live else 0.0
+    finite, second = scratch.finite[:count], scratch.second[:count]
+    _add_pairs(record, _NEURONS, scratch.z[:count], scratch.first[:count], finite, second, scratch)
+
+
+@kernel
+def record_parts(record, scratch, crossed):
+    """Record both parts of the variance. crossed : float32 (count), own weights with the partner's input, after `record_block`.
+
+    Where i and k are partners, (z[i] - crossed[i])**2 / 2 estimates the variance over inputs given the weights of i, and
+    (z[i] - crossed[k])**2 / 2 that over weights given the input of i; the two of a pair are averaged.
+    """
+    pairs = max(crossed.size - _HALF, 0)
+    z, finite, first, second = scratch.z, scratch.finite, scratch.first, scratch.second
+    alive = np.int64(0)
+    for i in range(pairs):
+        k = _HALF + i
+        live = finite[i] * finite[k] > 0.0 and abs(crossed[i]) < _LIMIT and abs(crossed[k]) < _LIMIT
+        alive += np.int64(live)
+        own, partner = np.float64(crossed[i]), np.float64(crossed[k])
+        by_weights = ((z[i] - own) ** 2 + (z[k] - partner) ** 2) / 4.0
+        by_input = ((z[i] - partner) ** 2 + (z[k] - own) ** 2) / 4.0
+        first[i] = by_weights if live else 0.0
+        second[i] = by_input if live else 0.0
+    record.counts[_CROSSED] += alive
+    _add_powers(record.sums, _PARTS, 2, first, pairs, scratch)
+    _add_powers(record.sums, _PARTS + 2, 2, second, pairs, scratch)

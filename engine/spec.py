@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 from fanin.engine import stream
 from fanin.engine.errors import SpecificationError
 from fanin.engine.inputs import Inputs, parse_inputs
-from fanin.engine.schemes import Scheme, parse_scheme
+from fanin.engine.recipes import parse_scheme
+from fanin.engine.schemes import Scheme
 
 ACTIVATIONS = ("sigmoid", "tanh")
 MAX_TAILS = 16
@@ -25,19 +25,20 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 @dataclass(frozen=True, init=False, repr=False)
 class Ensemble:
-    """The law of a random neuron and of its input.
+    """The law of a random layer and of its input.
 
     Parameters
     ----------
     widths : tuple of int
-        Layer sizes, input first: (fan_in, 1) for one neuron.
+        Input and layer size: (fan_in, 1) for one neuron, (fan_in, fan_out) for a layer, of which two neurons are sampled.
     scheme : Scheme or str
         Laws of weights and bias: a name ("standard", "scaled", "he_normal", ...) or "LAW" or "LAW+BIASLAW", where a law is
-        "normal:0.5" (standard deviation) or "uniform:2/fan_in" (variance over fan_in, fan_out or fan_avg).
+        "normal:0.5" (standard deviation) or "uniform:2/fan_in" (variance over a fan); see `fanin.Law` for all families.
     activation : str
         "sigmoid" or "tanh".
     inputs : Inputs or str
-        "half-on", "on:K", "subset:K", "bernoulli:P", "gaussian", "gaussian:STD"; `fanin.load_inputs` reads digits and files.
+        "half-on", "on:K", "subset:K", "bernoulli:P", "gaussian:STD", "uniform:LOW:HIGH", "sparse:ZERO:STD", "ar1:RHO:STD";
+        `fanin.load_inputs` reads digits and files.
     tails : tuple of float
         Thresholds t > 0 at which P(|z| > t) is recorded. They do not change what is drawn.
 
@@ -79,11 +80,9 @@ class Ensemble:
         values = {"widths": sizes, "scheme": scheme, "activation": activation, "inputs": inputs.resolved(sizes[0])}
         for name, value in (values | {"tails": _checked_tails(tails)}).items():
             object.__setattr__(self, name, value)
-        for name, variance in (("weights", self.weight_variance), ("bias", self.bias_variance)):
-            if not math.sqrt(variance) <= _FLOAT32_MAX:
-                raise SpecificationError(
-                    f"the standard deviation of the {name} is {math.sqrt(variance):g}; it must be finite in float32"
-                )
+        for name, law in (("weights", self.scheme.weights), ("bias", self.scheme.bias)):
+            if law is not None and not (size := abs(law.parent_std(*sizes[:2]))) <= _FLOAT32_MAX:
+                raise SpecificationError(f"the standard deviation of the {name} is {size:g}; it must be finite in float32")
 
     @property
     def fan_in(self) -> int:
@@ -93,13 +92,34 @@ class Ensemble:
     @property
     def weight_variance(self) -> float:
         """Variance of one weight of the first layer."""
-        return self.scheme.weights.variance(self.widths[0], self.widths[1])
+        return self.scheme.weights.variance(*self.widths[:2])
+
+    @property
+    def weight_mean(self) -> float:
+        """Mean of one weight of the first layer: zero unless weights are constant."""
+        return self.scheme.weights.mean(*self.widths[:2])
 
     @property
     def bias_variance(self) -> float:
         """Variance of one bias of the first layer; 0 without biases."""
         bias = self.scheme.bias
-        return 0.0 if bias is None else bias.variance(self.widths[0], self.widths[1])
+        return 0.0 if bias is None else bias.variance(*self.widths[:2])
+
+    @property
+    def bias_mean(self) -> float:
+        """Mean of one bias of the first layer: zero unless biases are constant."""
+        bias = self.scheme.bias
+        return 0.0 if bias is None else bias.mean(*self.widths[:2])
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether biases are drawn, or constants other than zero."""
+        return self.bias_variance > 0.0 or self.bias_mean != 0.0
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of a layer that are sampled: two where there are two, for the dependence between them."""
+        return min(self.widths[1], 2)
 
     def canonical(self) -> dict[str, Any]:
         """Everything that defines the ensemble and its recording, in plain values; data by its sha256."""
@@ -139,12 +159,12 @@ def _checked_widths(widths: Any) -> tuple[int, ...]:
         raise SpecificationError(f"widths are {sizes}; every layer needs at least 1 neuron")
     if len(sizes) < 2:
         raise SpecificationError(f"widths are {sizes}; a network needs an input and an output size, such as 1000,1")
-    if len(sizes) > 2 or sizes[1] != 1:
+    if len(sizes) > 2:
         raise SpecificationError(
-            f"widths are {','.join(map(str, sizes))}; this version samples one neuron: widths n,1 such as {sizes[0]},1"
+            f"widths are {','.join(map(str, sizes))}; this version samples one layer: widths n,m such as {sizes[0]},{sizes[1]}"
         )
-    if sizes[0] > stream.MAX_INDEX:
-        raise SpecificationError(f"fan-in is {sizes[0]}; the counters address at most {stream.MAX_INDEX} weights a layer")
+    if 2 * max(sizes) > stream.MAX_INDEX:
+        raise SpecificationError(f"widths are {sizes}; the counters address layers of at most {stream.MAX_INDEX // 2} neurons")
     return sizes
 
 

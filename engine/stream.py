@@ -4,7 +4,8 @@ A word is a pure function of (key, counter). The key is the first 64 bits of sha
 four 32-bit words are, lowest bits first:
 
     c0   bits 0..15   group: the four networks of a block that share one Philox call
-         bits 16..23  role: what the word is for (`WEIGHT`, `BIAS`, ...)
+         bits 16..23  role: what the word is for (`WEIGHT`, `BIAS`, ...), with `MORE` for the second word of a value that needs
+                      two, with `MASK` for the word that decides whether the value is zero
     c1   bits 0..31   index: weight (i, j) of a layer is i * fan_in + j; input j is j
     c2   bits 0..15   layer (1 for the first)
          bits 16..31  block, upper 16 bits
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 
-VERSION = 1  # of the stream: any change to the numbers drawn raises it, and it enters every digest
+VERSION = 2  # of the stream: any change to the numbers drawn raises it, and it enters every digest
 
 BLOCK = 2048
 MAX_BLOCKS = 1 << 48
@@ -29,6 +30,7 @@ MAX_LAYERS = (1 << 16) - 1
 MAX_SEED = (1 << 64) - 1
 
 WEIGHT, BIAS, INPUT, ROW = 0, 1, 2, 3
+MORE, MASK = 64, 128  # added to a role
 
 
 def stream_key(seed: int, label: str) -> tuple[int, int]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from fanin.engine.direct import replay
     from fanin.engine.errors import SpecificationError
     from fanin.engine.inputs import Inputs
-    from fanin.engine.schemes import SCHEMES, Law, Scheme
+    from fanin.engine.recipes import SCHEMES
+    from fanin.engine.schemes import Law, Scheme
     from fanin.engine.spec import Ensemble
     from fanin.report import Report
     from fanin.result import Result
@@ -32,7 +33,7 @@ _HOMES = {
     "Law": "fanin.engine.schemes",
     "Report": "fanin.report",
     "Result": "fanin.result",
-    "SCHEMES": "fanin.engine.schemes",
+    "SCHEMES": "fanin.engine.recipes",
     "STUDIES": "fanin.studies",
     "Scheme": "fanin.engine.schemes",
     "SpecificationError": "fanin.engine.errors",

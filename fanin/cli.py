@@ -1,4 +1,4 @@
-"""The command line: `fanin verify` and `fanin env`.
+"""The command line: `fanin verify`, `fanin schemes` and `fanin env`.
 
 Exit codes of `verify`: 0 all claims as expected, 1 something otherwise, 2 bad input or usage, 3 something undecided,
 4 broke off, 130 and 143 for signals. Results go to standard output, progress and complaints to standard error.
@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import fanin
 from fanin.engine.errors import SpecificationError
-from fanin.engine.schemes import SCHEMES
+from fanin.engine.recipes import parse_scheme
 
 BAD_INPUT, BROKE_OFF = 2, 4
 
@@ -37,12 +37,15 @@ Examples:
 """
 
 _SCHEME = (
-    f"Its initialization: {', '.join(SCHEMES)}; or a law such as normal:0.1 (standard deviation) or uniform:2/fan_in (variance), "
-    "with +LAW for the bias."
+    "Its initialization: a name that `fanin schemes` lists, such as he_normal or keras.dense; or a law such as normal:0.1 "
+    "(standard deviation) or uniform:2/fan_in (variance over fan_in, fan_out, fan_avg or fan_max), with +LAW for the bias. "
+    "Families: normal, uniform, truncated (,cut=2; ,raw: not rescaled), constant, rademacher, laplace, student (,df=5), "
+    "orthogonal; ,sparse=0.9 makes a share of the parameters zero."
 )
 _INPUTS = (
-    "half-on (default), on:K, subset:K, bernoulli:P, gaussian:STD, digits, or an .npy or .csv file of which each network sees a "
-    'row; add ",shared" to give all networks one draw, and ",scale=FACTOR" to multiply data.'
+    "half-on (default), on:K, subset:K, bernoulli:P, gaussian:STD, uniform:LOW:HIGH, sparse:ZERO:STD, ar1:RHO:STD, digits, or an "
+    '.npy or .csv file of which each network sees a row; add ",shared" to give all networks one draw, and ",scale=FACTOR" to '
+    "multiply data."
 )
 
 app = App(
@@ -119,7 +122,7 @@ def verify(
     tolerance
         Factor on the tolerance of every claim.
     widths
-        Layer sizes of a neuron of your own: n,1.
+        Sizes of a layer of your own: n,m, such as 1000,1.
     scheme
         Its initialization.
     activation
@@ -154,6 +157,35 @@ def env() -> int:
                 print(f"{name:<14}{version or 'not installed'}")
         elif key != "threads":
             print(f"{key:<14}{'unknown' if value is None else value}")
+    return 0
+
+
+@app.command
+def schemes(name: str | None = None, /, *, fan_in: _Whole = None, fan_out: _Whole = 1) -> int:
+    """Print the named initialization schemes, or the numbers of one.
+
+    Parameters
+    ----------
+    name
+        A name from the table, or a law such as normal:2/fan_in+normal:1.
+    fan_in
+        Inputs of a neuron: print the numbers of the scheme for it.
+    fan_out
+        Neurons of the layer.
+    """
+    from rich.console import Console
+
+    from fanin.scheme_table import numbers, table
+
+    if name is None and fan_in is not None:
+        raise SpecificationError(f"--fan-in {fan_in} needs a scheme, such as: fanin schemes he_normal --fan-in {fan_in}")
+    for size, value in (("fan-in", fan_in), ("fan-out", fan_out)):
+        if value is not None and value < 1:
+            raise SpecificationError(f"--{size} is {value}; it must be at least 1")
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=160)
+    console.print(table() if name is None else numbers(parse_scheme(name), fan_in, fan_out or 1))
     return 0
 
 

@@ -7,6 +7,7 @@ the executor, the number of threads, the size of the tasks or the order in which
 from __future__ import annotations
 
 import functools
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import numpy as np
 from fanin.engine import direct, stream
 from fanin.engine.accumulators import Accumulators
 from fanin.engine.errors import SpecificationError
+from fanin.engine.rows import draw_own
 from fanin.engine.spec import Ensemble
 from fanin.result import Result
 
@@ -80,6 +82,7 @@ def simulate(
     elif whole_number(blocks_per_task, "blocks_per_task", 2, stream.MAX_BLOCKS) % 2:
         raise SpecificationError(f"blocks_per_task is {blocks_per_task}; it must be even, so that pairs of blocks stay together")
     check_memory(ensemble, threads)
+    check_own_laws(ensemble)
     tasks = _tasks(networks, blocks_per_task)
     plan = direct.make_plan(ensemble, seed)
     direct.compile_kernels(plan)
@@ -174,14 +177,51 @@ def check_method(method: str) -> None:
 
 def check_memory(ensemble: Ensemble, threads: int) -> None:
     """Refuse a run whose arrays would not fit in half of the machine's memory, before they are allocated."""
-    cells = ensemble.fan_in * (1 if ensemble.inputs.data is None else 2 * max(1, len(ensemble.inputs.data)))
-    needed = 4 * cells + threads * (8 << 20)
+    inputs = ensemble.inputs
+    cells = ensemble.fan_in * (1 if inputs.data is None else 2 * max(1, len(inputs.data)))
+    rows = ensemble.fan_in if inputs.kind == "correlated" else 0
+    if ensemble.scheme.weights.family == "orthogonal" and ensemble.neurons > 1:
+        rows += max(ensemble.widths[:2])
+    needed = 4 * cells + threads * ((8 << 20) + 4 * stream.BLOCK * rows)
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
     half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     if needed > half:
         has, lends = f"{needed / 2**30:.1f} GiB", f"{half / 2**30:.1f} GiB"
         raise SpecificationError(f"a fan-in of {ensemble.fan_in} needs {has}; this machine lends {lends} (half of its memory)")
+
+
+def check_own_laws(ensemble: Ensemble) -> None:
+    """Draw a sample of each law of the user's own and refuse a statement about it that does not fit.
+
+    2**20 draws: a variance wrong by 1 % or a kurtosis wrong by 0.05 (of a Gaussian) is seen; a right statement is refused with
+    probability 1e-9.
+    """
+    for law in (ensemble.scheme.weights, ensemble.scheme.bias):
+        if law is None or law.own is None:
+            continue
+        sample = draw_own(law.own, stream.stream_key(0, f"check:{law.own.name}"), 512).astype(np.float64)
+        if not np.isfinite(sample).all():
+            raise SpecificationError(
+                f"the law {law.own.name} returns {sample[~np.isfinite(sample)][0]}; every value must be finite"
+            )
+        m2, m4, m8 = (float((sample**k).mean()) for k in (2, 4, 8))
+        stated = law.own
+        spread = (
+            math.sqrt(max(m8 - m4**2, 0.0) / sample.size) / m2**2
+            + 2.0 * m4 / m2**2 * math.sqrt(max(m4 - m2**2, 0.0) / sample.size) / m2
+        )
+        found = (
+            ("mean", 0.0, float(sample.mean()), math.sqrt(m2 / sample.size)),
+            ("variance", stated.variance, m2, math.sqrt(max(m4 - m2**2, 0.0) / sample.size)),
+            ("kurtosis", stated.kurtosis, m4 / m2**2 if m2 else math.nan, spread),
+        )
+        for what, value, estimate, error in found:
+            if not abs(estimate - value) <= 6.2 * error + 1e-6 * abs(value):
+                raise SpecificationError(
+                    f"the {what} of the law {stated.name} is stated as {value:g}, and {sample.size:,} draws give {estimate:.6g}; "
+                    f"it must be within {6.2 * error:.2g}"
+                )
 
 
 def whole_number(value: Any, name: str, least: int, most: int) -> int:

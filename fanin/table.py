@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fanin.engine.schemes import Law
 from fanin.engine.spec import Ensemble
 from fanin.report import Report
 from fanin.stats.activations import ACTIVATIONS
@@ -62,15 +63,24 @@ def _fits(console: Console, text: str) -> bool:
 
 
 def _described(ensemble: Ensemble) -> str:
-    bias = ensemble.scheme.bias
-    weights = _law(ensemble.weight_variance, ensemble.scheme.weights.family)
-    return f"weights {weights}, bias {_law(ensemble.bias_variance, bias.family if bias else '')}, inputs {ensemble.inputs}"
+    scheme, inputs = ensemble.scheme, ensemble.inputs
+    weights = _law(scheme.weights, ensemble.weight_variance, ensemble.weight_mean)
+    return f"weights {weights}, bias {_law(scheme.bias, ensemble.bias_variance, ensemble.bias_mean)}, inputs {inputs}"
 
 
-def _law(variance: float, family: str) -> str:
-    if variance == 0.0:
+def _law(law: Law | None, variance: float, mean: float) -> str:
+    if law is None or (variance == 0.0 and mean == 0.0):
         return "none"
-    return f"N(0, {variance:.4g})" if family == "normal" else f"uniform of variance {variance:.4g}"
+    if law.family == "constant":
+        return f"{mean:.4g}" if variance == 0.0 else str(law)
+    if law.family == "normal" and not law.zero:
+        return f"N(0, {variance:.4g})"
+    kind = (
+        law.own.name
+        if law.own
+        else {"student": f"Student({law.shape})", "truncated": f"normal cut at {law.shape}"}.get(law.family, law.family)
+    )
+    return f"{kind}{f' with {law.zero:.4g} zeros' if law.zero else ''} of variance {variance:.4g}"
 
 
 def _table(verdicts: list[Verdict], console: Console) -> Table:
@@ -113,7 +123,8 @@ def _row(verdict: Verdict) -> tuple[str | Text, ...]:
         word.stylize("bold reverse")
     elif verdict.verdict == REFUTED:
         word = Text("refuted (expected)", style=_STYLES[CONFIRMED])
-    name = claim.quantity if claim.id.count("/") == 2 else f"{claim.quantity} ({claim.id.split('/', 3)[3]})"
+    own = claim.id.removeprefix(f"{claim.ensemble}/{claim.layer}/{claim.quantity}").lstrip("/")
+    name = f"{claim.quantity} ({own})" if own else claim.quantity
     return name, _number(claim.predicted), _number(interval.estimate), _number(half, 2), word
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 from fanin.engine import direct
 from fanin.engine.errors import SpecificationError
-from fanin.engine.inputs import Inputs
 from fanin.engine.spec import Ensemble
-from fanin.engine.stream import MAX_SEED
+from fanin.engine.stream import MAX_NETWORKS, MAX_SEED
 from fanin.report import Report
 from fanin.result import Result
 from fanin.sampling import check_method, simulate, whole_number
@@ -71,7 +70,8 @@ def verify(
         results = {label: subject for label in study.ensembles}
     else:
         study = _study(subject)
-        claims_of(study, whole_number(seed, "seed", 0, MAX_SEED))  # what cannot be judged is refused before any work
+        size = whole_number(study.networks if networks is None else networks, "networks", 1, MAX_NETWORKS)
+        claims_of(study, whole_number(seed, "seed", 0, MAX_SEED), size)  # what cannot be judged is refused before any work
         results = {
             label: simulate(
                 ensemble,
@@ -87,11 +87,11 @@ def verify(
     return Report(study=study, results=results, verdicts=_judge_all(study, results, alpha, tolerance), alpha=alpha)
 
 
-def claims_of(study: Study, seed: int) -> list[Claim]:
+def claims_of(study: Study, seed: int, networks: int) -> list[Claim]:
     """All claims of a study, in the order of its report: theory of each ensemble, then the study's own."""
     claims: list[Claim] = []
     for label, ensemble in study.ensembles.items():
-        theory = _theory(ensemble, seed)
+        theory = theory_of(ensemble, seed, networks)
         for quantity in theory.names():
             prediction = theory.predict(quantity)
             claims.append(
@@ -112,9 +112,10 @@ def claims_of(study: Study, seed: int) -> list[Claim]:
 
 def _judge_all(study: Study, results: dict[str, Result], alpha: float, factor: float) -> list[Verdict]:
     """One simultaneous interval per claim: each may miss with probability alpha over their number."""
-    seed = next(iter(results.values())).seed
-    claims = [dataclasses.replace(claim, tolerance=claim.tolerance * factor) for claim in claims_of(study, seed)]
-    theories = {label: _theory(ensemble, seed) for label, ensemble in study.ensembles.items()}
+    first = next(iter(results.values()))
+    own = claims_of(study, first.seed, first.networks)
+    claims = [dataclasses.replace(claim, tolerance=claim.tolerance * factor) for claim in own]
+    theories = {label: theory_of(ensemble, first.seed, first.networks) for label, ensemble in study.ensembles.items()}
     verdicts = []
     for claim in claims:
         result, theory = results[claim.ensemble], theories[claim.ensemble]
@@ -123,14 +124,15 @@ def _judge_all(study: Study, results: dict[str, Result], alpha: float, factor: f
     return verdicts
 
 
-@functools.lru_cache(maxsize=16)
-def _theory(ensemble: Ensemble, seed: int) -> Theory:
+def theory_of(ensemble: Ensemble, seed: int, networks: int) -> Theory:
     """Theory of an ensemble; a shared random input is first drawn, and then held fixed."""
     inputs = ensemble.inputs
     if inputs.shared and inputs.kind not in ("on", "fixed"):
-        drawn = direct.make_plan(ensemble, seed).data[:, 0]
-        ensemble = dataclasses.replace(ensemble, inputs=Inputs.fixed(drawn))
-    return Theory(ensemble)
+        ensemble = dataclasses.replace(ensemble, inputs=direct.drawn_input(ensemble, seed))
+    return _theory(ensemble, networks if inputs.in_turn else None)
+
+
+_theory = functools.lru_cache(maxsize=16)(Theory)
 
 
 def _study(subject: Any) -> Study:

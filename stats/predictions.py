@@ -1,9 +1,12 @@
 """What the theory says of each quantity of one neuron: value, error bound, default tolerance, source.
 
 All predictions here are exact at any width; numbers that need an integral carry a bound of its error.
-Default tolerances: variances and mean squares relative (0.5 %; 1 % for moments of phi'), means in units of the standard deviation
-(0.005), skewness 0.01, kurtosis 0.02, probabilities 0.002, quantiles 0.005 in rank, a whole law 0.005 as a Kolmogorov distance,
-correlations 0.01, the variance of block means 0.3 of its prediction, one lane's mean sign 0.3 and one lane's tail 0.15.
+What theory does not know is not predicted (the whole law for constant weights and for a law of one's own, say), nor are quantities
+whose interval would need moments that a heavy-tailed law does not have.
+Default tolerances: variances and mean squares relative (0.5 %; 1 % for moments of phi' and for parts of a variance), means in
+units of the standard deviation (0.005), skewness 0.01, kurtosis 0.02, probabilities 0.002, quantiles 0.005 in rank, a whole law
+0.005 as a Kolmogorov distance, correlations 0.01, the variance of block means 0.3 of its prediction, one lane's mean sign 0.3 and
+one lane's tail 0.15.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fanin.engine.accumulators import FLAT, PARAMETER_LIMIT, RELATIONS, SATURATION_MARGIN
+from fanin.engine.accumulators import FLAT, PARAMETER_LIMIT, PARTS, RELATIONS, SATURATION_MARGIN
+from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.stats.activations import ACTIVATIONS
-from fanin.stats.preactivation import preactivation_law
+from fanin.stats.parameter import parameter_law
+from fanin.stats.preactivation import preactivation
 from fanin.stats.quantities import drawn_parameters, split_name
 from fanin.stats.symmetric_law import SymmetricLaw
 
@@ -22,6 +27,9 @@ GIVEN_INPUT = "z given x is N(0, s^2|x|^2 + sb^2): Nielsen, Neural Networks and 
 MIXTURE = "scale mixture of N(0, s^2|x|^2 + sb^2) over x"
 SUM = "sum of independent symmetric terms, by its characteristic function"
 DESIGN = "networks are drawn independently"
+SPHERE = "a row of a Haar matrix is uniform on the sphere: Muirhead 1982, Aspects of Multivariate Statistical Theory, ch. 1"
+MOMENTS = "moments of a sum of independent terms"
+TOTAL_VARIANCE = "law of total variance"
 
 _INDEPENDENCE_TOLERANCES = {"independence.blockmeans": 0.3, "independence.lane.sign": 0.3, "independence.lane.size": 0.15}
 
@@ -39,35 +47,74 @@ class Prediction:
 class Theory:
     """The predictions of one ensemble by name of the quantity."""
 
-    def __init__(self, ensemble: Ensemble) -> None:
+    def __init__(self, ensemble: Ensemble, networks: int | None = None) -> None:
         self.ensemble = ensemble
-        self.law: SymmetricLaw = preactivation_law(ensemble)
+        self.preactivation = preactivation(ensemble, networks)
+        self.law: SymmetricLaw | None = self.preactivation.law
         self._shape = ACTIVATIONS[ensemble.activation]
-        families = {ensemble.scheme.weights.family}
-        if ensemble.bias_variance > 0.0 and ensemble.scheme.bias:
-            families.add(ensemble.scheme.bias.family)
-        if families != {"normal"}:
+        laws = [law for law in (ensemble.scheme.weights, ensemble.scheme.bias) if law is not None and law.gain]
+        self._freedom = min((law.shape for law in laws if law.family == "student" and law.shape), default=math.inf)
+        if any(law.family == "orthogonal" for law in laws):
+            self._source = SPHERE
+        elif self.law is None:
+            self._source = MOMENTS
+        elif {law.family for law in laws} != {"normal"} or any(law.zero for law in laws):
             self._source = SUM
         else:
             self._source = GIVEN_INPUT if ensemble.inputs.kind in ("on", "fixed", "subset") else MIXTURE
 
     def names(self) -> list[str]:
         """The quantities that are judged by default."""
-        names = ["z.mean", "z.variance", "z.skewness", "z.kurtosis", "z.law", "z.quantile[0.95]"]
-        names += [f"z.tail[{threshold:g}]" for threshold in self.ensemble.tails]
-        names += ["phi.mean", "phi.variance", "phi.saturated", f"slope.below[{FLAT:g}]"]
-        names += ["slope.mean", "slope.meansquare", "slope.median"]
-        if self.ensemble.inputs.kind in ("on", "fixed"):
+        z, law, inputs = self.preactivation, self.law, self.ensemble.inputs
+        random_input = inputs.kind not in ("on", "fixed")
+        names = ["z.mean"]
+        if self._freedom > 4.0:
+            names.append("z.variance")
+            names += [f"z.variance.{part}" for part in PARTS if random_input and not inputs.in_turn]
+        if z.symmetric and self._freedom > 6.0:
+            names.append("z.skewness")
+        if z.orders > 1 and self._freedom > 8.0:
+            names.append("z.kurtosis")
+        if law is not None:
+            names += ["z.law", "z.quantile[0.95]"]
+            names += [f"z.tail[{threshold:g}]" for threshold in self.ensemble.tails]
+        if z.symmetric:
+            names.append("phi.mean")
+        if law is not None and law.orders > 1:
+            names.append("phi.variance")
+        if law is not None:
+            names += ["phi.saturated", f"slope.below[{FLAT:g}]"]
+        if law is not None and law.orders > 1:
+            names += ["slope.mean", "slope.meansquare"]
+        if law is not None:
+            names.append("slope.median")
+        if not random_input and self.ensemble.scheme.weights.family not in ("orthogonal", "own"):
             names.append(f"parameter.within[{PARAMETER_LIMIT:g}]")
-        names += [f"independence.{relation}{part}" for relation in RELATIONS for part in ("", ".squares")]
-        names += ["independence.blockmeans", "independence.lane.sign"]
-        return [*names, "independence.lane.size"] if self.ensemble.tails else names
+        return names + self._independence_names()
+
+    def _independence_names(self) -> list[str]:
+        """Products are compared for z of mean zero; where rows come in turn, the sizes of z follow the rows."""
+        names = []
+        in_turn = self.ensemble.inputs.in_turn
+        if self.preactivation.symmetric:
+            relations = [name for name in RELATIONS if name != "neurons" or self.ensemble.neurons > 1]
+            squares = self.preactivation.orders > 1 and self._freedom > 8.0
+            for relation in relations:
+                names.append(f"independence.{relation}")
+                if squares and (relation == "neurons" or not in_turn):
+                    names.append(f"independence.{relation}.squares")
+            if self._freedom > 4.0 and not in_turn:
+                names.append("independence.blockmeans")
+        names.append("independence.lane.sign")
+        return [*names, "independence.lane.size"] if self.ensemble.tails and not in_turn else names
 
     def predict(self, name: str) -> Prediction:
         """The prediction of one quantity."""
         base, argument = split_name(name)
         if base.startswith("independence."):
             tolerance = _INDEPENDENCE_TOLERANCES.get(base, 0.01)
+            if base == "independence.neurons.squares":
+                return Prediction(self.preactivation.neurons_squares, 1e-12, tolerance, self._source)
             return Prediction(1.0 if base.endswith("blockmeans") else 0.0, 0.0, tolerance, DESIGN)
         if base == "parameter.within":
             return Prediction(self._within(), 1e-15, 0.0005, "law of one parameter")
@@ -78,21 +125,28 @@ class Theory:
         if base in ("phi.saturated", "slope.below"):
             shape = self._shape
             size = shape.level_size(SATURATION_MARGIN) if base == "phi.saturated" else shape.slope_size(FLAT)
-            return Prediction(self.law.beyond(size), 2.0 * self.law.error, 0.002, self._source)
+            law = self._known_law(base)
+            return Prediction(law.beyond(size), 2.0 * law.error, 0.002, self._source)
         return self._of_activation(base)
 
     def _of_z(self, base: str, argument: float | None) -> Prediction:
-        law = self.law
-        rounding = 1e-13
+        z = self.preactivation
+        rounding = 1e-12
         match base:
             case "z.mean":
-                return Prediction(0.0, 0.0, 0.005 * law.std, self._source)
+                return Prediction(z.mean, rounding * abs(z.mean), 0.005 * math.sqrt(z.variance), self._source)
             case "z.variance":
-                return Prediction(law.variance, rounding * law.variance, 0.005 * law.variance, self._source)
+                return Prediction(z.variance, rounding * z.variance, 0.005 * z.variance, self._source)
+            case "z.variance.given.weights":
+                return Prediction(z.given_weights, rounding * z.variance, 0.01 * z.given_weights, TOTAL_VARIANCE)
+            case "z.variance.given.input":
+                return Prediction(z.given_input, rounding * z.variance, 0.01 * z.given_input, TOTAL_VARIANCE)
             case "z.skewness":
                 return Prediction(0.0, 0.0, 0.01, self._source)
             case "z.kurtosis":
-                return Prediction(law.kurtosis, rounding * law.kurtosis, 0.02, self._source)
+                return Prediction(z.kurtosis, rounding * z.kurtosis, 0.02, self._source)
+        law = self._known_law(base)
+        match base:
             case "z.law":
                 return Prediction(0.0, law.error, 0.005, self._source)
             case "z.tail":
@@ -104,8 +158,11 @@ class Theory:
         """Moments of phi = a + b sigma(c z) and of phi' = b c sigma'(c z) from those of sigma'(c z)."""
         shape = self._shape
         width = shape.high - shape.low
-        mean, mean_error = self.law.sigmoid_slope_moment(1, shape.gain)
-        square, square_error = self.law.sigmoid_slope_moment(2, shape.gain)
+        if self.law is None and base == "phi.mean" and self.preactivation.symmetric:
+            return Prediction((shape.low + shape.high) / 2.0, 0.0, 0.005 * width, self._source)
+        law = self._known_law(base)
+        mean, mean_error = law.sigmoid_slope_moment(1, shape.gain)
+        square, square_error = law.sigmoid_slope_moment(2, shape.gain)
         steep = width * shape.gain
         spread = width**2 * (0.25 - mean)
         match base:
@@ -123,7 +180,7 @@ class Theory:
 
     def _quantile(self, base: str, p: float) -> Prediction:
         """A quantile; its tolerance is the smaller of the two distances to the quantiles 0.005 in rank away."""
-        law, margin = self.law, 0.005
+        law, margin = self._known_law(base), 0.005
         if base == "z.quantile":
             quantile = law.quantile
         elif base == "phi.quantile":
@@ -137,20 +194,17 @@ class Theory:
         error = tolerance * law.error / margin if law.error < margin else math.inf
         return Prediction(value, error, tolerance, self._source)
 
+    def _known_law(self, name: str) -> SymmetricLaw:
+        if self.law is None:
+            raise SpecificationError(f"theory does not know the law of z here, and does not predict {name}")
+        return self.law
+
     def _within(self) -> float:
         """Mean share of a network's drawn parameters in [-3, 3]."""
         ensemble = self.ensemble
-        drawn, with_bias = drawn_parameters(ensemble), ensemble.bias_variance > 0.0
-        share = (drawn - with_bias) * _share_within(ensemble.scheme.weights.family, ensemble.weight_variance)
-        if with_bias and ensemble.scheme.bias:
-            share += _share_within(ensemble.scheme.bias.family, ensemble.bias_variance)
-        return share / drawn
-
-
-def _share_within(family: str, variance: float) -> float:
-    """P(|w| <= PARAMETER_LIMIT) of one parameter."""
-    if variance == 0.0:
-        return 1.0
-    if family == "normal":
-        return math.erf(PARAMETER_LIMIT / math.sqrt(2.0 * variance))
-    return min(1.0, PARAMETER_LIMIT / math.sqrt(3.0 * variance))
+        scheme, fans = ensemble.scheme, ensemble.widths[:2]
+        drawn = drawn_parameters(ensemble)
+        share = (drawn - ensemble.has_bias) * parameter_law(scheme.weights, *fans).within(PARAMETER_LIMIT)
+        if ensemble.has_bias:
+            share += parameter_law(scheme.bias, *fans).within(PARAMETER_LIMIT)
+        return share / drawn if drawn else 1.0

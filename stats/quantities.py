@@ -17,7 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fanin.engine.accumulators import BINS, RELATIONS, Accumulators, bin_edges
+from fanin.engine.accumulators import BINS, PARTS, RELATIONS, Accumulators, bin_edges
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.engine.stream import BLOCK
@@ -28,6 +28,7 @@ from fanin.stats.symmetric_law import SymmetricLaw
 QUANTITIES = (
     "z.mean",
     "z.variance",
+    *(f"z.variance.{part}" for part in PARTS),
     "z.skewness",
     "z.kurtosis",
     "z.law",
@@ -99,6 +100,8 @@ def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, la
         return _lane(base, layer, error)
     if base.startswith("independence."):
         return _independence(base, layer, error)
+    if base.startswith("z.variance."):
+        return _part(base.removeprefix("z.variance."), layer, error)
     if base.startswith("z."):
         return _moment(base, layer, error)
     return _activation_moment(base, layer, ensemble, error)
@@ -145,6 +148,15 @@ def _moment(base: str, layer: Accumulators, error: float) -> Interval:
     return studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, error)
 
 
+def _part(part: str, layer: Accumulators, error: float) -> Interval:
+    """A part of the variance of z, from pairs of networks whose weights and inputs were crossed: the pair is the observation."""
+    pairs = layer.counts["crossed"]
+    if pairs == 0:
+        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
+    first, second = layer.sum(f"{part}^1") / pairs, layer.sum(f"{part}^2") / pairs
+    return studentised("mean", float(first), math.sqrt(max(float(second - first**2), 0.0) / pairs), pairs, error)
+
+
 def _activation_moment(base: str, layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
     variable, _, what = base.partition(".")
     n, shape = layer.finite, ACTIVATIONS[ensemble.activation]
@@ -173,7 +185,7 @@ def drawn_parameters(ensemble: Ensemble) -> int:
     inputs = ensemble.inputs
     if inputs.kind not in ("on", "fixed"):
         raise SpecificationError(f"the number of parameters drawn is not the same for all networks with inputs {inputs}")
-    return (inputs.count if inputs.kind == "on" else int(np.count_nonzero(inputs.data))) + (ensemble.bias_variance > 0.0)
+    return (inputs.count if inputs.kind == "on" else int(np.count_nonzero(inputs.data))) + ensemble.has_bias
 
 
 def _independence(base: str, layer: Accumulators, error: float) -> Interval:

@@ -2,7 +2,7 @@
 
 Everything is a trapezoidal or midpoint sum in the frequency t. By Poisson's formula such a sum is the wanted value plus copies
 shifted by the period 2 pi / h, so the error is bounded by tail probabilities of the law and by the terms left out. Bounds are
-absolute and travel with the results. Tails are bounded by Markov's inequality for the eighth moment.
+absolute and travel with the results. Tails are bounded by Markov's inequality for the highest moment that exists, up to the eighth.
 
 Distribution: Gil-Pelaez 1951, discretised as in Davies 1973, "Numerical inversion of a characteristic function", Biometrika 60.
 """
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-_TAIL = 1e-13
+_TAILS = (1e-7, 1e-9, 1e-11, 1e-13)  # probability beyond reach by the highest even moment known
 _NEGLIGIBLE = 1e-16
 _CHUNK = 256
-_MAX_TERMS = 1 << 16
+_MAX_TERMS = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class SymmetricLaw:
     """A symmetric law of a real number z.
 
     characteristic : function of an array t >= 0, giving E cos(t z).
-    moments : E z**2, E z**4, E z**6, E z**8.
+    moments : E z**2, E z**4, E z**6, E z**8; NaN from the first on that does not exist.
     atom : P(z = 0); the rest of the law has a density.
     """
 
@@ -51,10 +51,20 @@ class SymmetricLaw:
         """E z**4 / (E z**2)**2: 3 for a Gaussian."""
         return self.moments[1] / self.moments[0] ** 2
 
+    @property
+    def orders(self) -> int:
+        """How many of the four even moments exist."""
+        return int(np.isfinite(self.moments).sum())
+
+    @property
+    def tail(self) -> float:
+        """The probability with which |z| exceeds `reach`, at most."""
+        return _TAILS[self.orders - 1]
+
     @functools.cached_property
     def reach(self) -> float:
-        """A size that |z| exceeds with probability below 1e-13."""
-        return (self.moments[3] / _TAIL) ** 0.125
+        """A size that |z| exceeds with probability `tail` at most."""
+        return (self.moments[self.orders - 1] / self.tail) ** (0.5 / self.orders)
 
     def _terms(
         self, step: float, offset: float, factor: Callable[[np.ndarray], np.ndarray]
@@ -78,7 +88,7 @@ class SymmetricLaw:
         # fall so within the terms allowed (scales too far apart), the sum says nothing.
         last = float(np.abs(parts[-1][1]).max())
         falls = last < _NEGLIGIBLE or last <= 0.6 * float(np.abs(parts[len(parts) // 2][1]).max())
-        return t, value / (t / step) / math.pi, _TAIL + last / math.pi + 1e-15 if falls else 1.0
+        return t, value / (t / step) / math.pi, self.tail + last / math.pi + 1e-15 if falls else 1.0
 
     @property
     def error(self) -> float:
@@ -129,6 +139,6 @@ class SymmetricLaw:
             last = float(np.abs(value).max())
         if last >= _NEGLIGIBLE:  # terms were left out: only the range of sigma' bounds the error
             return float(np.clip(total * step / math.pi, 0.0, 0.25**power)), 0.25**power
-        copies = 3.0 * math.exp(-0.5 * power * period) + 2.0 * 0.25**power * _TAIL
+        copies = 3.0 * math.exp(-0.5 * power * period) + 2.0 * 0.25**power * self.tail
         value = self.atom * 0.25**power + total * step / math.pi
         return value, copies + 1e-15 * value

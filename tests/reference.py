@@ -150,7 +150,7 @@ def scale_mixture(ensemble):
         return np.array([s2 * (inputs.data.astype(float) ** 2).sum() + b2]), np.array([1.0])
     if inputs.kind in ("on", "subset"):
         return np.array([s2 * inputs.count + b2]), np.array([1.0])
-    p = inputs.parameter
+    p = inputs.parameters[0]
     k = np.arange(n + 1)
     chance = np.array([math.comb(n, int(i)) * p**i * (1 - p) ** (n - i) for i in k])
     return s2 * k + b2, chance

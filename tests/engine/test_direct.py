@@ -41,9 +41,9 @@ def twin_input(ensemble, key, network):
     if inputs.kind == "rows":
         return list(inputs.data[reference.word(key, stream.ROW, 0, 1, network) * len(inputs.data) >> 32])
     if inputs.kind == "bernoulli":
-        return [np.float32(word(j) < round(inputs.parameter * 2**32)) for j in range(n)]
+        return [np.float32(word(j) < round(inputs.parameters[0] * 2**32)) for j in range(n)]
     if inputs.kind == "gaussian":
-        return [reference.normal(key, stream.INPUT, j, 1, network, inputs.parameter) for j in range(n)]
+        return [reference.normal(key, stream.INPUT, j, 1, network, inputs.parameters[0]) for j in range(n)]
     chosen, x = 0, []
     for j in range(n):
         on = (word(j) + 0.5) * (n - j) < (inputs.count - chosen) * 2**32
@@ -87,14 +87,15 @@ def test_record_equals_the_twin(ensemble):
     plan = direct.make_plan(ensemble, 9)
     found = direct.sample(plan, 0, 3, networks)
     z = []
-    lanes = direct.empty_lanes()
+    lanes = direct.empty_lanes(plan)
     for block in range(3):
         direct.preactivate(plan, lanes, np.uint64(block), np.zeros(1, np.int64))
         z.append(lanes.z.astype(float))
     z[2] = z[2][:1500]
     every = np.concatenate(z)
-    sums = dict.fromkeys([f"z^{k}" for k in range(1, 9)] + [f"{r}^{k}" for r in RELATIONS for k in (1, 2, 4)], Fraction(0))
-    pairs = dict.fromkeys(RELATIONS, 0)
+    relations = RELATIONS[:-1]  # of networks; the last is of two neurons
+    sums = dict.fromkeys([f"z^{k}" for k in range(1, 9)] + [f"{r}^{k}" for r in relations for k in (1, 2, 4)], Fraction(0))
+    pairs = dict.fromkeys(relations, 0)
     for number, block in enumerate(z):
         power = block.copy()
         for k in range(1, 9):
@@ -116,7 +117,7 @@ def test_record_equals_the_twin(ensemble):
                 value = value * value
     for name, value in sums.items():
         assert found.sum(name) == value, name
-    assert {name: found.counts[name] for name in RELATIONS} == pairs
+    assert {name: found.counts[name] for name in relations} == pairs
     assert found.counts["blocks_whole"] == 2
     assert found.counts["nonfinite"] == 0
     assert found.tails == tuple(int((np.abs(every) > t).sum()) for t in ensemble.tails)
@@ -157,8 +158,10 @@ def test_overflow_is_counted_and_enters_no_sum():
 @given(
     n=st.integers(1, 8),
     seed=st.integers(0, 2**64 - 1),
-    law=st.sampled_from(["normal:1", "uniform:2/fan_in", "normal:0.5+uniform:1"]),
-    inputs=st.sampled_from(["bernoulli:0.5", "gaussian", "gaussian:2,shared", "subset:1"]),
+    law=st.sampled_from(
+        ["normal:1", "uniform:2/fan_in", "normal:0.5+uniform:1", "student:1,df=3", "laplace:1,sparse=0.5", "truncated:1"]
+    ),
+    inputs=st.sampled_from(["bernoulli:0.5", "gaussian", "gaussian:2,shared", "subset:1", "ar1:0.5", "sparse:0.5", "uniform"]),
     network=st.integers(0, stream.MAX_NETWORKS - 1),
 )
 @settings(max_examples=30)
@@ -175,7 +178,8 @@ def test_scaling_all_parameters_scales_z(exponent, seed):
     """Weights and bias times a power of two, with the same draws, give z times it, bit for bit."""
     plan = direct.make_plan(Ensemble((8, 1), "standard", inputs="bernoulli:0.5"), seed)
     factor = np.float32(2.0**exponent)
-    scaled = plan._replace(weight_std=plan.weight_std * factor, bias_std=plan.bias_std * factor)
+    rows = [row._replace(sizes=row.sizes * factor) for row in (plan.weights, plan.bias)]
+    scaled = plan._replace(weights=rows[0], bias=rows[1])
     assert np.array_equal(preactivations(scaled), factor * preactivations(plan))
 
 
@@ -190,7 +194,7 @@ def test_permuting_inputs_with_their_weights_changes_rounding_only(order, seed):
 
 
 def preactivations(plan):
-    lanes = direct.empty_lanes()
+    lanes = direct.empty_lanes(plan)
     direct.preactivate(plan, lanes, np.uint64(0), np.zeros(1, np.int64))
     return lanes.z.copy()
 
@@ -203,3 +207,59 @@ def test_additivity_of_variance(false_failure):
         predicted = ensemble.weight_variance * np.square(x).sum() + ensemble.bias_variance
         assert abs(float(found.sum("z^2") / found.networks) / predicted - 1) < 5.0 * np.sqrt(2 / 2**20)
     assert 2 * 2.9e-7 < false_failure
+
+
+def test_crossed_sums_equal_weights_of_one_with_inputs_of_the_other():
+    """The parts of the variance are those of the crossed design, computed again from replayed networks."""
+    ensemble = Ensemble((5, 1), "standard", inputs="uniform:-1:2")
+    networks = 1024 + 300
+    found = direct.sample(direct.make_plan(ensemble, 6), 0, 1, networks)
+    by_weights, by_input = [], []
+    for i in range(300):
+        own, partner = (direct.replay(ensemble, 6, index) for index in (i, 1024 + i))
+        cross = [float(reference.pre_activation(b.x, a.weights, a.bias)) for a, b in ((own, partner), (partner, own))]
+        z = float(own.z), float(partner.z)
+        by_weights.append(((z[0] - cross[0]) ** 2 + (z[1] - cross[1]) ** 2) / 4)
+        by_input.append(((z[0] - cross[1]) ** 2 + (z[1] - cross[0]) ** 2) / 4)
+    assert found.counts["crossed"] == 300
+    assert float(found.sum("given.weights^1")) == pytest.approx(sum(by_weights), rel=1e-12)
+    assert float(found.sum("given.input^1")) == pytest.approx(sum(by_input), rel=1e-12)
+    assert float(found.sum("given.input^2")) == pytest.approx(sum(value**2 for value in by_input), rel=1e-12)
+
+
+def test_rows_in_turn_and_correlated_inputs():
+    rows = np.arange(21, dtype=float).reshape(7, 3) + 1
+    ensemble = Ensemble((3, 1), inputs=Inputs.rows(rows, in_turn=True))
+    for network in (0, 6, 7, 2048, 2048 * 5 + 3):
+        assert np.array_equal(direct.replay(ensemble, 1, network).x, rows[network % 7])
+    covariance = np.array([[4.0, 2.0, 0.0], [2.0, 5.0, 1.0], [0.0, 1.0, 1.0]])
+    for inputs, expected in (
+        (Inputs.correlated(covariance), covariance),
+        (Inputs.ar1(0.5, 2.0), 4.0 * 0.5 ** np.abs(np.subtract.outer(range(3), range(3)))),
+    ):
+        plan = direct.make_plan(Ensemble((3, 1), inputs=inputs), 2)
+        lanes, drawn = direct.empty_lanes(plan), []
+        for block in range(200):
+            direct.begin_input(plan, lanes, np.uint64(block))
+            for j in range(3):
+                direct.draw_input(plan, lanes, j, np.uint64(block))
+                drawn.append(lanes.x.astype(float))
+        x = np.array(drawn).reshape(200, 3, -1).transpose(1, 0, 2).reshape(3, -1)
+        assert np.abs(np.cov(x) - expected).max() < 5 * 5 * np.sqrt(2 / x.shape[1]) < 0.1
+
+
+def test_orthogonal_rows_are_orthonormal():
+    """Two neurons of a Haar matrix, applied to the unit vectors, give two orthonormal rows, uniform on the sphere."""
+    order, columns = 5, []
+    for j in range(order):
+        ensemble = Ensemble((order, 2), "orthogonal:1/fan_max", inputs=Inputs.fixed(np.eye(order)[j]))
+        plan = direct.make_plan(ensemble, 3)._replace(key=(np.uint64(1), np.uint64(2)))
+        lanes = direct.empty_lanes(plan)
+        direct.preactivate(plan, lanes, np.uint64(0), np.zeros(1, np.int64))
+        columns.append(np.stack([lanes.z, lanes.other]).astype(float))
+    matrix = np.stack(columns, axis=1)  # (2, order, networks)
+    gram = np.einsum("ijk,ljk->kil", matrix, matrix)
+    assert np.abs(gram - np.eye(2)).max() < 2e-6
+    entries = matrix.reshape(2 * order, -1)
+    assert np.abs((entries**2).mean(axis=1) - 0.2).max() < 6 * np.sqrt(2 * 4 / 25 / 7 / 2048)
+    assert np.abs((entries**4).mean(axis=1) - 3 / 35).max() < 0.02

@@ -19,21 +19,27 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTS = {
     "none": ([], "standard", 20, "on:10", set()),
     "bias forgotten": (
-        [("direct.py", "if plan.bias_std > F(0.0):\n        draw", "if plan.bias_std > F(1e30):\n        draw")],
+        [("direct.py", "if plan.has_bias:\n        draw", "if plan.has_bias and plan.neurons > 9:\n        draw")],
         "standard",
         20,
         "on:10",
         {"z.variance"},
     ),
     "fan-in off by one": (
-        [("direct.py", "math.sqrt(ensemble.weight_variance)", "math.sqrt(ensemble.scheme.weights.variance(n - 1, 1))")],
+        [("direct.py", "weights=law_row(weights, *ensemble.widths[:2])", "weights=law_row(weights, n - 1, 1)")],
         "scaled",
         20,
         "on:10",
         {"z.variance"},
     ),
     "last input never read": (
-        [("direct.py", "for j in range(plan.fan_in):\n        if stop", "for j in range(plan.fan_in - 1):\n        if stop")],
+        [
+            (
+                "direct.py",
+                "for j in range(plan.fan_in):\n            if stop",
+                "for j in range(plan.fan_in - 1):\n            if stop",
+            )
+        ],
         "standard",
         20,
         "on:20",
@@ -68,21 +74,21 @@ FAULTS = {
         {"z.variance"},
     ),
     "variance used as standard deviation": (
-        [("direct.py", "np.float32(math.sqrt(ensemble.weight_variance))", "np.float32(ensemble.weight_variance)")],
+        [("rows.py", "parent = law.parent_std(fan_in, fan_out)", "parent = law.parent_std(fan_in, fan_out) ** 2")],
         "scaled",
         20,
         "on:10",
         {"z.variance"},
     ),
     "uniform in place of normal": (
-        [("direct.py", "if family == _NORMAL:", "if family == _UNIFORM:")],
+        [("rows.py", "address, sets, sizes = _normal().address", "address, sets, sizes = _uniform().address")],
         "standard",
         20,
         "on:10",
         {"z.kurtosis", "parameter.within[3]"},
     ),
     "one lane stuck": (
-        [("direct.py", "_add_scaled(z, w, F(1.0), outside)", "_add_scaled(z, w, F(1.0), outside)\n        z[77] = F(1.5)")],
+        [("direct.py", "lanes.w, F(1.0), lanes.outside)", "lanes.w, F(1.0), lanes.outside)\n        lanes.z[77] = F(1.5)")],
         "standard",
         20,
         "on:10",
@@ -103,11 +109,39 @@ FAULTS = {
         {"independence.partners"},
     ),
     "inputs shared by neighbours": (
-        [("direct.py", "_unsigned(words[i]) < threshold", "_unsigned(words[i & ~1]) < threshold")],
+        [("direct.py", "unsigned(words[i]) < threshold", "unsigned(words[i & ~1]) < threshold")],
         "standard",
         6,
         "bernoulli:0.5",
         {"independence.neighbours.squares"},
+    ),
+    "truncated law not rescaled": (
+        [("schemes.py", "(1.0 if self.raw else self._kept)", "1.0")],
+        "truncated:1/fan_in",
+        20,
+        "on:10",
+        {"z.variance"},
+    ),
+    "one zero in eight lost": (
+        [("rows.py", "unsigned(words[i]) < zeros", "unsigned(words[i]) < zeros - (zeros >> 3)")],
+        "normal:1,sparse=0.5+normal:1",
+        20,
+        "on:10",
+        {"z.variance"},
+    ),
+    "crossed with its own input": (
+        [("direct.py", "lanes.w[:HALF], lanes.x[HALF:])", "lanes.w[:HALF], lanes.x[:HALF])")],
+        "standard",
+        20,
+        "bernoulli:0.5",
+        {"z.variance.given.weights"},
+    ),
+    "second neuron takes the weights of the first": (
+        [("direct.py", "np.uint64(plan.fan_in + j), block)", "np.uint64(j), block)")],
+        "standard",
+        [20, 2],
+        "on:10",
+        {"independence.neurons"},
     ),
 }
 
@@ -115,7 +149,8 @@ PROGRAM = """
 import json, sys, fanin
 scheme, n, inputs = json.loads(sys.argv[1])
 assert fanin.__file__.startswith(sys.argv[2]), fanin.__file__
-report = fanin.verify(fanin.Ensemble((n, 1), scheme, inputs=inputs), networks=2**22, seed=11, threads=1)
+ensemble = fanin.Ensemble(n if isinstance(n, list) else (n, 1), scheme, inputs=inputs)
+report = fanin.verify(ensemble, networks=2**22, seed=11, threads=1)
 print(json.dumps({v.claim.quantity: v.verdict for v in report.verdicts}))
 """
 

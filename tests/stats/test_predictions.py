@@ -11,7 +11,7 @@ from scipy import special
 from fanin.engine.errors import SpecificationError
 from fanin.engine.inputs import Inputs
 from fanin.engine.spec import Ensemble
-from fanin.stats.preactivation import preactivation_law
+from fanin.stats.preactivation import preactivation
 from fanin.stats.predictions import Theory
 from tests import reference
 
@@ -73,7 +73,7 @@ def test_scale_mixtures(ensemble):
 @given(gaussian_ensembles(), st.floats(0.01, 0.99))
 @settings(max_examples=30)
 def test_quantiles_invert_the_distribution(ensemble, p):
-    law = preactivation_law(ensemble)
+    law = preactivation(ensemble).law
     assert law.cdf(law.quantile(p))[0] == pytest.approx(p, abs=1e-10)
     assert law.quantile(p) == pytest.approx(-law.quantile(1 - p), abs=1e-9 * law.std)
     z = np.linspace(-4, 4, 50) * law.std
@@ -84,7 +84,7 @@ def test_quantiles_invert_the_distribution(ensemble, p):
 @settings(max_examples=40)
 def test_sums_of_uniforms(n, std, z):
     """Equal uniform weights on an input of ones: Irwin and Hall's law, piecewise polynomial."""
-    law = preactivation_law(Ensemble((n, 1), f"uniform:{std}", inputs=f"on:{n}"))
+    law = preactivation(Ensemble((n, 1), f"uniform:{std}", inputs=f"on:{n}")).law
     expected = reference.irwin_hall_cdf(z * law.std, n, math.sqrt(3) * math.sqrt(std**2))
     assert abs(law.cdf(z * law.std)[0] - expected) <= law.error + 1e-9
     assert law.kurtosis == pytest.approx(3 - 1.2 / n, rel=1e-9)
@@ -96,7 +96,7 @@ def test_sums_of_uniforms(n, std, z):
 def test_gaussian_inputs(scheme):
     """Against a plain sample of z: moments and distribution to sampling error (false failure below 1e-6)."""
     ensemble = Ensemble((4, 1), scheme, inputs="gaussian:0.8")
-    law = preactivation_law(ensemble)
+    law = preactivation(ensemble).law
     random = np.random.default_rng(12)
     size = 1_000_000
     uniform = scheme.startswith("uniform")
@@ -113,8 +113,8 @@ def test_gaussian_inputs(scheme):
 
 def test_uniform_weights_over_rows():
     rows = np.array([[1.0, 2.0, 0.0], [0.5, 0.5, 3.0]])
-    mixed = preactivation_law(Ensemble((3, 1), "uniform:1+uniform:1", inputs=Inputs.rows(rows)))
-    parts = [preactivation_law(Ensemble((3, 1), "uniform:1+uniform:1", inputs=Inputs.fixed(row))) for row in rows]
+    mixed = preactivation(Ensemble((3, 1), "uniform:1+uniform:1", inputs=Inputs.rows(rows))).law
+    parts = [preactivation(Ensemble((3, 1), "uniform:1+uniform:1", inputs=Inputs.fixed(row))).law for row in rows]
     for z in (-2.0, 0.1, 1.5):
         assert mixed.cdf(z)[0] == pytest.approx(np.mean([part.cdf(z)[0] for part in parts]), abs=1e-8)
     assert mixed.variance == pytest.approx(np.mean([part.variance for part in parts]))
@@ -122,7 +122,7 @@ def test_uniform_weights_over_rows():
 
 def test_an_atom_at_zero_is_kept():
     """Without a bias, z is exactly 0 when no input is on."""
-    law = preactivation_law(Ensemble((3, 1), "he_normal", inputs="bernoulli:0.25"))
+    law = preactivation(Ensemble((3, 1), "he_normal", inputs="bernoulli:0.25")).law
     assert law.atom == pytest.approx(0.75**3, rel=1e-8)
     assert law.cdf(0.0)[0] - law.cdf(-1e-9)[0] == pytest.approx(law.atom, abs=1e-6)
     assert law.quantile(0.5) == 0.0
@@ -143,9 +143,9 @@ def test_scales_too_far_apart_are_owned_up_to():
 def test_nothing_to_judge_is_refused():
     for ensemble in (Ensemble((4, 1), "he_normal", inputs="on:0"), Ensemble((4, 1), "normal:0", inputs="on:2")):
         with pytest.raises(SpecificationError, match="variance 0; it must be positive"):
-            preactivation_law(ensemble)
+            preactivation(ensemble)
     with pytest.raises(SpecificationError, match="once it is drawn"):
-        preactivation_law(Ensemble((4, 1), inputs="gaussian,shared"))
+        preactivation(Ensemble((4, 1), inputs="gaussian,shared"))
 
 
 @given(st.floats(1e-3, 1e3), gaussian_ensembles())
@@ -156,5 +156,5 @@ def test_scaling(factor, ensemble):
     assume(weights > 0)
     scaled = Ensemble(ensemble.widths, f"normal:{weights!r}+normal:{bias!r}", inputs=ensemble.inputs)
     t = ensemble.tails[0]
-    expected = preactivation_law(ensemble).beyond(t)
-    assert preactivation_law(scaled).beyond(t * factor) == pytest.approx(expected, abs=1e-9)
+    expected = preactivation(ensemble).law.beyond(t)
+    assert preactivation(scaled).law.beyond(t * factor) == pytest.approx(expected, abs=1e-9)
