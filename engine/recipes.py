@@ -76,6 +76,14 @@ SCHEMES = {
 }
 """Schemes by name."""
 
+ALIASES = {
+    "xavier_normal": "glorot_normal",
+    "xavier_uniform": "glorot_uniform",
+    "kaiming_normal": "he_normal",
+    "kaiming_uniform": "he_uniform",
+}
+"""Other names of the literature, by the first name of an author."""
+
 
 def parse_scheme(text: str) -> Scheme:
     """A scheme by name, or "WEIGHTLAW" or "WEIGHTLAW+BIASLAW".
@@ -83,10 +91,11 @@ def parse_scheme(text: str) -> Scheme:
     >>> str(parse_scheme("uniform:1/fan_avg+normal:0.1"))
     'uniform:1/fan_avg+normal:0.1'
     """
-    if text in SCHEMES:
-        return SCHEMES[text]
+    if ALIASES.get(text, text) in SCHEMES:
+        return SCHEMES[ALIASES.get(text, text)]
     if ":" not in text:
-        close = difflib.get_close_matches(text, SCHEMES, n=3)
+        names = [*ALIASES, *SCHEMES]
+        close = [name for name in names if text and text in name][:3] or difflib.get_close_matches(text, names, n=3)
         meant = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(SCHEMES)}."
         raise SpecificationError(f"scheme is {text!r}; {meant} For a law {LAW_FORM}")
     parts = re.split(r"\+(?=[a-z])", text)

@@ -11,15 +11,31 @@ from fanin.engine.schemes import Law, Scheme
 
 
 def table() -> Table:
-    """All named schemes: law of the weights, law of the bias, source, and what the name means there."""
+    """All named schemes: law and variance of the weights, law of the bias, source, and what the name means there."""
     rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in ("scheme", "weights", "bias"):
+    for column in ("scheme", "weights", "variance", "bias"):
         rows.add_column(column, no_wrap=True)
-    rows.add_column("source and note", overflow="fold")
+    rows.add_column("source and note", overflow="fold", min_width=24)
     for scheme in SCHEMES.values():
         note = f"{scheme.source}; {scheme.note}" if scheme.note else scheme.source
-        rows.add_row(scheme.name, str(scheme.weights), str(scheme.bias) if scheme.bias else "none", note)
+        bias = str(scheme.bias) if scheme.bias else "none"
+        rows.add_row(scheme.name, str(scheme.weights), variance_formula(scheme.weights), bias, note)
     return rows
+
+
+def variance_formula(law: Law) -> str:
+    """The variance of one draw for fan-in n and fan-out m.
+
+    >>> from fanin.engine.schemes import parse_law
+    >>> [variance_formula(parse_law(text)) for text in ("normal:1/fan_avg", "truncated:1/fan_in,raw", "uniform:0.5")]
+    ['2/(n+m)', '0.773741/n', '0.25']
+    """
+    over = {None: "", "fan_in": "n", "fan_out": "m", "fan_avg": "(n+m)", "fan_max": "max(n,m)"}[law.over]
+    gain = law.variance(1, 1) * (2.0 if law.over == "fan_avg" else 1.0)
+    if not over:
+        return f"{gain:.6g}"
+    parts = round(1.0 / gain) if 0.0 < gain < 1.0 else 1
+    return f"1/({parts}{over})" if parts > 1 and abs(parts * gain - 1.0) < 1e-12 else f"{gain:.6g}/{over}"
 
 
 def numbers(scheme: Scheme, fan_in: int | None, fan_out: int) -> Table:
@@ -27,6 +43,7 @@ def numbers(scheme: Scheme, fan_in: int | None, fan_out: int) -> Table:
     rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     rows.add_row("scheme", str(scheme))
     rows.add_row("weights", str(scheme.weights))
+    rows.add_row("weight variance", variance_formula(scheme.weights))
     rows.add_row("bias", str(scheme.bias) if scheme.bias else "none")
     if scheme.source:
         rows.add_row("source", scheme.source)
@@ -38,7 +55,7 @@ def numbers(scheme: Scheme, fan_in: int | None, fan_out: int) -> Table:
     for name, law in (("weight", scheme.weights), ("bias", scheme.bias)):
         if law is not None:
             variance = law.variance(fan_in, fan_out)
-            rows.add_row(f"{name} variance", f"{variance:.10g}")
+            rows.add_row(f"{name} variance there", f"{variance:.10g}")
             rows.add_row(f"{name} standard deviation", f"{math.sqrt(variance):.10g}")
             if mean := law.mean(fan_in, fan_out):
                 rows.add_row(f"{name} mean", f"{mean:.10g}")

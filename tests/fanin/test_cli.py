@@ -56,8 +56,6 @@ def test_json_is_one_object(fanin):
 
 
 def test_json_has_null_and_never_nan(fanin):
-    code, out, _ = fanin("verify", "--widths", "4,1", "--scheme", "normal:3.4e38", "--inputs", "on:4", "--networks", 1)
-    assert code == 2
     for networks in (2, 30, 1):
         code, out, _ = fanin("verify", "--widths", "4,1", "--networks", networks, "--json")
         assert code == 3
@@ -129,25 +127,24 @@ BAD = [
     (["verify", "--tolerance", "inf"], "the tolerance factor is inf"),
     (["verify", "--method", "conditional"], "method is 'conditional'; this version samples one neuron by 'direct'"),
     (["verify", "--widths", "10"], "a network needs an input and an output size"),
-    (["verify", "--widths", "784,256,10"], "this version samples one neuron: widths n,1"),
-    (["verify", "--widths", "10,2"], "this version samples one neuron"),
+    (["verify", "--widths", "784,256,10"], "this version samples one layer: widths n,m such as 784,256"),
     (["verify", "--widths", "-3,1"], "every layer needs at least 1 neuron"),
     (["verify", "--widths", "x,1"], "widths are 'x,1'"),
-    (["verify", "--widths", "99999999999999999999,1"], "the counters address at most 4294967296 weights"),
-    (["verify", "--widths", "4294967296,1"], "needs 16.0 GiB; this machine lends"),
-    (["verify", "--widths", "10,1", "--scheme", "xavier"], "scheme is 'xavier'; known are standard, scaled"),
+    (["verify", "--widths", "99999999999999999999,1"], "the counters address layers of at most 2147483648 neurons"),
+    (["verify", "--widths", "2000000000,2", "--scheme", "orthogonal"], "this machine lends"),
+    (["verify", "--widths", "10,1", "--scheme", "xavier"], "scheme is 'xavier'; did you mean xavier_normal or xavier_uniform or torch.xavier_uniform_?"),
     (["verify", "--widths", "10,1", "--scheme", "normal:-1"], "it must be a finite number, at least 0"),
     (["verify", "--widths", "10,1", "--scheme", "normal:nan"], "it must be a finite number"),
     (["verify", "--widths", "10,1", "--scheme", "normal:1e200"], "beyond float32"),
-    (["verify", "--widths", "10,1", "--scheme", "cauchy:1"], "family of a law is 'cauchy'; known are normal, uniform"),
+    (["verify", "--widths", "10,1", "--scheme", "cauchy:1"], "is of the family 'cauchy'; known are normal, uniform"),
     (["verify", "--widths", "10,1", "--scheme", "normal:1/fan"], "scaled over 'fan'; known are fan_in, fan_out, fan_avg"),
     (["verify", "--widths", "10,1", "--activation", "relu"], "activation is 'relu'; known are sigmoid, tanh"),
-    (["verify", "--widths", "10,1", "--inputs", "bernoulli:1.5"], "it must lie between 0 and 1"),
-    (["verify", "--widths", "10,1", "--inputs", "bernoulli:nan"], "it must lie between 0 and 1"),
+    (["verify", "--widths", "10,1", "--inputs", "bernoulli:1.5"], "it must be a number from 0 to 1"),
+    (["verify", "--widths", "10,1", "--inputs", "bernoulli:nan"], "it must be a number from 0 to 1"),
     (["verify", "--widths", "10,1", "--inputs", "on:11"], "11 of 10 inputs cannot be on"),
     (["verify", "--widths", "10,1", "--inputs", "subset:-2"], "-2 of 10 inputs cannot be on"),
     (["verify", "--widths", "11,1"], "half-on needs an even number of inputs, not 11"),
-    (["verify", "--widths", "10,1", "--inputs", "gaussian:inf"], "it must be a finite number"),
+    (["verify", "--widths", "10,1", "--inputs", "gaussian:inf"], "it must be a number from 0 to 1e+38"),
     (["verify", "--widths", "10,1", "--inputs", "poisson"], "known are half-on"),
     (["verify", "--widths", "10,1", "--inputs", "digits"], "digits has 64 columns and the network 10 inputs"),
     (["verify", "--widths", "10,1", "--inputs", "on:0", "--scheme", "he_normal"], "has variance 0; it must be positive"),

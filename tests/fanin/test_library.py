@@ -144,7 +144,7 @@ def test_a_file_is_read_as_written(tmp_path, suffix):
         (lambda: fanin.Inputs.fixed([1.0, float("nan")]), "holds nan at (1,)"),
         (lambda: fanin.Inputs.rows([[1.0], [1.0, 2.0]]), "must hold real numbers"),
         (lambda: fanin.Law("normal", float("inf")), "must be a finite number"),
-        (lambda: fanin.Ensemble((2, 1), "normal:1/fan_in+cauchy:1"), "family of a law"),
+        (lambda: fanin.Ensemble((2, 1), "normal:1/fan_in+cauchy:1"), "is of the family 'cauchy'"),
         (lambda: fanin.load_inputs("digits,size=3"), "known are scale=FACTOR and shared"),
     ],
 )
