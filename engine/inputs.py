@@ -122,6 +122,16 @@ class Inputs:
         data = _checked_array(values, 2, float(scale), source)
         return cls("rows", shared=shared, in_turn=in_turn, data=data, scale=float(scale), source=source, preparation=preparation)
 
+    @property
+    def drawn_once(self) -> bool:
+        """Whether all networks see one and the same random draw."""
+        return self.shared and self.is_random
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the input has a law, be it drawn for every network or once."""
+        return self.kind not in ("on", "fixed")
+
     def resolved(self, n: int) -> Inputs:
         """This law for n inputs: half-on becomes a count, and sizes that do not fit are refused."""
         inputs = self
@@ -163,7 +173,7 @@ class Inputs:
         options = [option for option in self.preparation.split(",") if option]
         options += [f"scale={self.scale:g}"] if self.scale != 1.0 else []
         options += ["in-turn"] if self.in_turn else []
-        options += ["shared"] if self.shared and self.kind not in ("on", "fixed") else []
+        options += ["shared"] if self.drawn_once else []
         if self.kind in ("on", "subset"):
             head = f"{self.kind}:{'half' if self.count == HALF else self.count}"
         elif self.kind in ("fixed", "rows", "correlated"):
@@ -235,8 +245,10 @@ def _cholesky(matrix: np.ndarray, source: str) -> np.ndarray:
             raise SpecificationError(f"{source} is not positive semidefinite: no real inputs have such a covariance")
         if pivot > small:
             factor[j:, j] = left[j:, j] / np.sqrt(pivot)
-            column = factor[j + 1 :, j]
-            left[j + 1 :, j + 1 :] -= column[:, None] * column[None, :]
+            column = factor[j + 1 :, j].copy()
+            for r in range(0, len(column), 64):  # the lower blocks only; each number as if one by one
+                rows = slice(j + 1 + r, j + 1 + r + 64)
+                left[rows, j + 1 : rows.stop] -= column[r : r + 64, None] * column[None, : r + 64]
     return factor
 
 

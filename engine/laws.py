@@ -81,8 +81,11 @@ def circle_point(word):
 
 @inline
 def signed_step(word, step, offset):
-    """(word + 1/2) * step for the bits of a word read as int32, rounded alike on both sides of zero. offset = step / 2."""
-    size = fma(F(folded(word)), step, offset)
+    """(word + 1/2) * step for the bits of a word read as int32, rounded alike on both sides of zero. offset = step / 2.
+
+    In float64, so that all 31 bits of the size count: a float32 number would round them to 24 before they are scaled.
+    """
+    size = F(fma(np.float64(folded(word)), np.float64(step), np.float64(offset)))
     return float_of(bits_of(size) ^ (word & SIGN))
 
 

@@ -115,7 +115,8 @@ def _interval(words, sizes, out):
     words, sizes, out = carray(words, (4, STRIDE)), carray(sizes, _SIZES), carray(out, stream.BLOCK)
     for half in range(2):
         for i in range(HALF):
-            out[half * HALF + i] = fma(F(np.uint32(words[half, i])), sizes[0], sizes[1])
+            word = np.float64(np.uint32(words[half, i]))
+            out[half * HALF + i] = F(fma(word, np.float64(sizes[0]), np.float64(sizes[1])))
 
 
 @compiled_row(_SIGNATURE)

@@ -207,10 +207,10 @@ def check_own_laws(ensemble: Ensemble) -> None:
             )
         m2, m4, m8 = (float((sample**k).mean()) for k in (2, 4, 8))
         stated = law.own
-        spread = (
-            math.sqrt(max(m8 - m4**2, 0.0) / sample.size) / m2**2
-            + 2.0 * m4 / m2**2 * math.sqrt(max(m4 - m2**2, 0.0) / sample.size) / m2
-        )
+        spread = math.inf
+        if m2 > 0.0:
+            spread = math.sqrt(max(m8 - m4**2, 0.0) / sample.size) / m2**2
+            spread += 2.0 * m4 / m2**2 * math.sqrt(max(m4 - m2**2, 0.0) / sample.size) / m2
         found = (
             ("mean", 0.0, float(sample.mean()), math.sqrt(m2 / sample.size)),
             ("variance", stated.variance, m2, math.sqrt(max(m4 - m2**2, 0.0) / sample.size)),

@@ -76,7 +76,7 @@ def bounded_mean(mean: float, variance: float, trials: int, span: float, error: 
     if trials < 2:
         return Interval(mean, -math.inf, math.inf, "bounded")
     log = math.log(4.0 / error)
-    half = math.sqrt(2.0 * variance * log / trials) + 7.0 * span * log / (3.0 * (trials - 1))
+    half = math.sqrt(2.0 * max(variance, 0.0) * log / trials) + 7.0 * span * log / (3.0 * (trials - 1))
     return Interval(mean, mean - half, mean + half, "bounded")
 
 

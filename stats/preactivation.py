@@ -61,7 +61,7 @@ def preactivation(ensemble: Ensemble, networks: int | None = None) -> Preactivat
     its values as `Inputs.fixed`.
     """
     inputs, fans = ensemble.inputs, ensemble.widths[:2]
-    if inputs.shared and inputs.kind not in ("on", "fixed"):
+    if inputs.drawn_once:
         raise SpecificationError("a shared random input has a law only once it is drawn; judge the result of a run")
     with np.errstate(over="ignore", invalid="ignore"):  # variances near the largest float64: refused below
         x = input_law(inputs, ensemble.fan_in, networks)

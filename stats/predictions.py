@@ -31,6 +31,10 @@ SPHERE = "a row of a Haar matrix is uniform on the sphere: Muirhead 1982, Aspect
 MOMENTS = "moments of a sum of independent terms"
 TOTAL_VARIANCE = "law of total variance"
 
+_ORDERS = {"z.variance": 4, "z.skewness": 6, "z.kurtosis": 8, "independence.blockmeans": 4}
+_ORDERS |= {f"z.variance.{part}": 4 for part in PARTS} | {f"independence.{relation}.squares": 8 for relation in RELATIONS}
+"""Moments of z that the interval of a quantity needs."""
+
 _INDEPENDENCE_TOLERANCES = {"independence.blockmeans": 0.3, "independence.lane.sign": 0.3, "independence.lane.size": 0.15}
 
 
@@ -63,10 +67,19 @@ class Theory:
         else:
             self._source = GIVEN_INPUT if ensemble.inputs.kind in ("on", "fixed", "subset") else MIXTURE
 
+    def check_moments(self, name: str) -> None:
+        """Refuse a quantity whose interval needs a moment that a heavy-tailed z does not have."""
+        order = _ORDERS.get(split_name(name)[0], 2)
+        if self._freedom <= order:
+            raise SpecificationError(
+                f"the interval of {name} needs the moment of order {order} of z, which Student's law with {self._freedom:g} "
+                "degrees of freedom does not have"
+            )
+
     def names(self) -> list[str]:
         """The quantities that are judged by default."""
         z, law, inputs = self.preactivation, self.law, self.ensemble.inputs
-        random_input = inputs.kind not in ("on", "fixed")
+        random_input = inputs.is_random
         names = ["z.mean"]
         if self._freedom > 4.0:
             names.append("z.variance")
@@ -110,8 +123,13 @@ class Theory:
 
     def predict(self, name: str) -> Prediction:
         """The prediction of one quantity."""
+        self.check_moments(name)
         base, argument = split_name(name)
+        if base == "z.skewness" or (base.startswith("independence.") and ".lane." not in base):
+            self._check_symmetry(name)
         if base.startswith("independence."):
+            if self.ensemble.inputs.in_turn and base.endswith(("blockmeans", "lane.size", "squares")) and "neurons" not in base:
+                raise SpecificationError(f"theory does not predict {name} where rows come in turn: the sizes of z follow the rows")
             tolerance = _INDEPENDENCE_TOLERANCES.get(base, 0.01)
             if base == "independence.neurons.squares":
                 return Prediction(self.preactivation.neurons_squares, 1e-12, tolerance, self._source)
@@ -129,6 +147,10 @@ class Theory:
             return Prediction(law.beyond(size), 2.0 * law.error, 0.002, self._source)
         return self._of_activation(base)
 
+    def _check_symmetry(self, name: str) -> None:
+        if not self.preactivation.symmetric:
+            raise SpecificationError(f"theory predicts {name} only for weights and biases of mean zero")
+
     def _of_z(self, base: str, argument: float | None) -> Prediction:
         z = self.preactivation
         rounding = 1e-12
@@ -143,8 +165,10 @@ class Theory:
                 return Prediction(z.given_input, rounding * z.variance, 0.01 * z.given_input, TOTAL_VARIANCE)
             case "z.skewness":
                 return Prediction(0.0, 0.0, 0.01, self._source)
-            case "z.kurtosis":
+            case "z.kurtosis" if math.isfinite(z.kurtosis):
                 return Prediction(z.kurtosis, rounding * z.kurtosis, 0.02, self._source)
+            case "z.kurtosis":
+                raise SpecificationError("theory does not know the fourth moment of z here, and does not predict z.kurtosis")
         law = self._known_law(base)
         match base:
             case "z.law":

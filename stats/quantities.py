@@ -17,7 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fanin.engine.accumulators import BINS, PARTS, RELATIONS, Accumulators, bin_edges
+from fanin.engine.accumulators import BINS, FLAT, PARAMETER_LIMIT, PARTS, RELATIONS, Accumulators, bin_edges
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.engine.stream import BLOCK
@@ -58,10 +58,34 @@ def split_name(name: str) -> tuple[str, float | None]:
     >>> split_name("z.tail[5]")
     ('z.tail', 5.0)
     """
-    match = re.fullmatch(r"([a-z.]+)(?:\[([0-9.eE+-]+)\])?", name)
+    match = re.fullmatch(r"([a-z.]+)(?:\[([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\])?", name)
     if match is None or match[1] not in QUANTITIES:
         raise SpecificationError(f"{name!r} is not a quantity; known are {', '.join(QUANTITIES)}")
     return match[1], None if match[2] is None else float(match[2])
+
+
+def check_recorded(name: str, ensemble: Ensemble) -> None:
+    """Refuse a quantity that a run of this ensemble does not record, before it is sampled."""
+    base, argument = split_name(name)
+    fixed = {"slope.below": FLAT, "parameter.within": PARAMETER_LIMIT}
+    if base in fixed:
+        if argument != fixed[base]:
+            raise SpecificationError(f"{name} is not recorded; {base}[{fixed[base]:g}] is")
+    elif base.endswith(".quantile"):
+        if argument is None or not 0.0 < argument < 1.0:
+            raise SpecificationError(f"{name} needs a probability between 0 and 1, such as {base}[0.95]")
+    elif base == "z.tail":
+        _tail_index(ensemble, argument)
+    elif argument is not None:
+        raise SpecificationError(f"{name} takes no argument; write {base}")
+    if base == "parameter.within":
+        drawn_parameters(ensemble)
+    if base.startswith("independence.neurons") and ensemble.neurons < 2:
+        raise SpecificationError(f"{name} needs a layer of at least two neurons; widths are {ensemble.widths}")
+    if base.startswith("independence.lane.size") and not ensemble.tails:
+        raise SpecificationError(f"{name} needs a threshold of |z|, and the ensemble's tails are empty")
+    if base.startswith("z.variance.") and (ensemble.inputs.shared or not ensemble.inputs.is_random):
+        raise SpecificationError(f"{name} needs inputs that differ between networks; they are {ensemble.inputs}")
 
 
 def central_moments(layer: Accumulators, variable: str, orders: int) -> list[float]:
@@ -87,7 +111,7 @@ def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, la
     if n == 0:
         return Interval(math.nan, -math.inf, math.inf, "exact")
     if base == "z.tail":
-        return proportion(_tail_count(layer, ensemble, argument), n, error)
+        return proportion(layer.tails[_tail_index(ensemble, argument)], n, error)
     if base in ("phi.saturated", "slope.below"):
         return proportion(layer.counts["saturated" if base == "phi.saturated" else "flat"], n, error)
     if base == "z.law":
@@ -119,23 +143,24 @@ def estimates(layer: Accumulators, ensemble: Ensemble) -> dict[str, float]:
     return {name: measure(name, layer, ensemble, 0.01).estimate for name in names}
 
 
-def _tail_count(layer: Accumulators, ensemble: Ensemble, threshold: float | None) -> int:
+def _tail_index(ensemble: Ensemble, threshold: float | None) -> int:
     if threshold not in ensemble.tails:
         kept = ", ".join(f"{t:g}" for t in ensemble.tails)
-        raise SpecificationError(f"P(|z| > {threshold}) was not recorded; the ensemble's tails are {kept or 'none'}")
-    return layer.tails[ensemble.tails.index(threshold)]
+        raise SpecificationError(f"P(|z| > {threshold}) is not recorded; the ensemble's tails are {kept or 'none'}")
+    return ensemble.tails.index(threshold)
 
 
 def _moment(base: str, layer: Accumulators, error: float) -> Interval:
     n = layer.finite
     mean, m2, m3, m4, m5, m6, _, m8 = central_moments(layer, "z", 8)[1:]
+    m2 = max(m2, 0.0)  # sums of blocks are rounded
     if base == "z.mean":
         return studentised("mean", mean, math.sqrt(m2 / n), n, error)
     if base == "z.variance":
         return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error)
-    if m2 == 0.0:
-        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
     sd = math.sqrt(m2)
+    if sd**8 == 0.0:  # z is constant, or so small that its moments are not float64 numbers
+        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
     skew, kurt = m3 / sd**3, m4 / m2**2
     s5, s6, s8 = m5 / sd**5, m6 / sd**6, m8 / sd**8
     if base == "z.skewness":  # influence y**3 - skew - 3 y - (3/2) skew (y**2 - 1)
@@ -183,7 +208,7 @@ def _within(layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
 def drawn_parameters(ensemble: Ensemble) -> int:
     """Parameters that the direct sampler draws for each network, where that number is the same for all."""
     inputs = ensemble.inputs
-    if inputs.kind not in ("on", "fixed"):
+    if inputs.is_random:
         raise SpecificationError(f"the number of parameters drawn is not the same for all networks with inputs {inputs}")
     return (inputs.count if inputs.kind == "on" else int(np.count_nonzero(inputs.data))) + ensemble.has_bias
 
@@ -226,8 +251,11 @@ def _lane(base: str, layer: Accumulators, error: float) -> Interval:
     return Interval(largest, max(largest - bound, 0.0), largest + bound, "exact")
 
 
+_PART_OF_BAND = 1.0 / 64.0
+
+
 @functools.cache
-def _edges() -> np.ndarray:
+def all_edges() -> np.ndarray:
     """Edges of the bins of z in ascending order over the whole line."""
     positive = bin_edges()
     return np.concatenate([-positive[:0:-1], positive])
@@ -244,21 +272,28 @@ def ascending_bins(layer: Accumulators) -> tuple[np.ndarray, np.ndarray]:
     counts = np.concatenate([negative[::-1], positive])
     used = np.flatnonzero(counts)
     first, last = (used[0], used[-1]) if used.size else (finite, finite)
-    return _edges()[first : last + 2], counts[first : last + 1]
+    return all_edges()[first : last + 2], counts[first : last + 1]
 
 
 def _law(layer: Accumulators, law: SymmetricLaw | None, error: float) -> Interval:
     """Kolmogorov distance between the sampled law and the predicted one.
 
     At the edges of bins the distance is seen; between two edges it can be larger by what the two laws do there, which is added
-    to the upper end. The band of Dvoretzky, Kiefer and Wolfowitz covers sampling. Where the predicted law has an atom at zero,
-    the bin that begins at zero (and ends at 9e-41) is taken to hold zeros only, and the laws are compared on both sides of it.
+    to the upper end. The band of Dvoretzky, Kiefer and Wolfowitz covers sampling, at all edges at once: bins that together hold
+    less than a small part of it are taken as one. Where the predicted law has an atom at zero, the bin that begins at zero (and
+    ends at 9e-41) is taken to hold zeros only, and the laws are compared on both sides of it.
     """
     if law is None:
         raise SpecificationError("z.law needs a predicted law")
     edges, counts = ascending_bins(layer)
     band = kolmogorov_band(layer.finite, error)
     sampled = np.concatenate([[0], np.cumsum(counts)]) / layer.finite
+    step = np.diff(np.floor(sampled / (_PART_OF_BAND * band)), prepend=-1.0, append=np.inf) > 0.0
+    kept = step[:-1] | step[1:]
+    if law.atom > 0.0:
+        zero = np.flatnonzero(edges[:-1] == 0.0)
+        kept[zero] = kept[zero + 1] = True
+    edges, sampled = edges[kept], sampled[kept]
     after = sampled.copy()  # at an edge itself, where `sampled` is just below it
     predicted_after = law.cdf(edges)
     predicted = predicted_after.copy()

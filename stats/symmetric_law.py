@@ -53,8 +53,9 @@ class SymmetricLaw:
 
     @property
     def orders(self) -> int:
-        """How many of the four even moments exist."""
-        return int(np.isfinite(self.moments).sum())
+        """How many of the four even moments exist, and fit a float64."""
+        usable = np.isfinite(self.moments) & (np.asarray(self.moments) > 0.0)
+        return int(np.cumprod(usable).sum())
 
     @property
     def tail(self) -> float:
@@ -64,7 +65,7 @@ class SymmetricLaw:
     @functools.cached_property
     def reach(self) -> float:
         """A size that |z| exceeds with probability `tail` at most."""
-        return (self.moments[self.orders - 1] / self.tail) ** (0.5 / self.orders)
+        return self.std * (self.moments[self.orders - 1] / self.variance**self.orders / self.tail) ** (0.5 / self.orders)
 
     def _terms(
         self, step: float, offset: float, factor: Callable[[np.ndarray], np.ndarray]
@@ -99,12 +100,13 @@ class SymmetricLaw:
         """P(Z <= z), to within `error`."""
         t, coefficient, _ = self._inversion
         z = np.atleast_1d(np.asarray(z, float))
-        clipped = np.clip(z, -self.reach, self.reach)
-        total = np.empty(z.shape)
+        sizes, inverse = np.unique(np.minimum(np.abs(z), self.reach), return_inverse=True)
+        total = np.empty(sizes.shape)
         rows = max(1, (1 << 22) // t.size)
-        for start in range(0, z.size, rows):
+        for start in range(0, sizes.size, rows):
             part = slice(start, start + rows)
-            total[part] = np.sin(np.multiply.outer(clipped[part], t)) @ coefficient
+            total[part] = np.sin(np.multiply.outer(sizes[part], t)) @ coefficient
+        total = np.sign(z) * total[inverse.reshape(z.shape)]
         value = 0.5 + total + np.where(z >= 0.0, 0.5, -0.5) * self.atom
         return np.clip(np.where(z > self.reach, 1.0, np.where(z < -self.reach, 0.0, value)), 0.0, 1.0)
 

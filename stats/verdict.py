@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
@@ -43,6 +44,12 @@ class Claim:
         if self.expected not in (CONFIRMED, REFUTED):
             raise SpecificationError(f"{self.id} expects {self.expected!r}; a claim is expected to be confirmed or refuted")
 
+    def _repr_html_(self) -> str:
+        return (
+            f"<code>{escape(self.id)}</code>: {self.predicted:.6g} ± {self.tolerance:.2g}, expected to be {self.expected} "
+            f"<i>({escape(self.source)})</i>"
+        )
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -61,6 +68,13 @@ class Verdict:
     def as_expected(self) -> bool:
         """Whether the verdict is the one that the claim expects."""
         return self.verdict == self.claim.expected
+
+    def _repr_html_(self) -> str:
+        interval, sign = self.interval, {CONFIRMED: "✓", REFUTED: "✗", UNDECIDED: "?"}[self.verdict]
+        return (
+            f"<code>{escape(self.claim.id)}</code>: predicted {self.claim.predicted:.6g} ± {self.claim.tolerance:.2g}, estimate "
+            f"{interval.estimate:.6g} [{interval.low:.6g}, {interval.high:.6g}] <b>{sign} {self.verdict}</b>"
+        )
 
 
 def judge(claim: Claim, interval: Interval, networks: int) -> Verdict:

@@ -112,7 +112,8 @@ def normal(key, role, index, layer, network, std) -> np.float32:
 def uniform(key, role, index, layer, network, std) -> np.float32:
     f = np.float32
     value = signed(word(key, role, index, layer, network))
-    size = fma(f(max(value, -value - 1)), f(std) * f(np.sqrt(3.0) * 2.0**-31), f(std) * f(np.sqrt(3.0) * 2.0**-32))
+    step, offset = f(std) * f(np.sqrt(3.0) * 2.0**-31), f(std) * f(np.sqrt(3.0) * 2.0**-32)
+    size = f(float(Fraction(max(value, -value - 1)) * Fraction(float(step)) + Fraction(float(offset))))
     return -size if value < 0 else size
 
 
