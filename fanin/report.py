@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,14 @@ class Report:
     """The verdicts on all claims of a study.
 
     results : the results by ensemble. verdicts : one for each claim. alpha : probability of any wrong verdict, at most.
-    Printed, it is the table of the command line.
+    tolerance : the factor on the tolerance of every claim. Printed, it is the table of the command line.
     """
 
     study: Study
     results: dict[str, Result]
     verdicts: list[Verdict]
     alpha: float
+    tolerance: float = 1.0
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +61,8 @@ class Report:
             "seed": first.seed,
             "networks": first.networks,
             "method": first.method,
-            "alpha": self.alpha,
+            "alpha": float(self.alpha),
+            "tolerance_factor": float(self.tolerance),
             "seconds": self.seconds,
             "digest": self.digest,
             "ensembles": {
@@ -67,8 +70,26 @@ class Report:
                 for label, result in self.results.items()
             },
             "claims": [self._claim(verdict) for verdict in self.verdicts],
-            "provenance": provenance(first.threads),
+            "provenance": provenance(first.threads) if first.origin is None else first.origin,
         }
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        """Write the report with all it needs to be shown and judged again: a .json or .nc file (`fanin.load_report`).
+
+        Raises
+        ------
+        SpecificationError
+            For another suffix, a file that is there already (unless `overwrite`), a folder that cannot be written to, a law of
+            one's own, or a package that is not installed.
+        """
+        from fanin.result_file import save_report
+
+        save_report(self, path, overwrite)
+
+    def _repr_html_(self) -> str:
+        from fanin.html import report_html
+
+        return report_html(self)
 
     def _claim(self, verdict: Verdict) -> dict[str, Any]:
         claim, interval = verdict.claim, verdict.interval

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from fanin.provenance import provenance
 if TYPE_CHECKING:
     import xarray
 
+    from fanin.histogram import Histogram
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -26,6 +29,7 @@ class Result:
     layers : accumulators by layer, from 1.
     seconds : wall time of sampling and merging.
     threads : threads (or workers) that were asked for.
+    origin : versions and machine of the run, for a result that was read from a file; None for one sampled here.
     """
 
     ensemble: Ensemble
@@ -35,6 +39,7 @@ class Result:
     layers: dict[int, Accumulators]
     seconds: float
     threads: int
+    origin: dict[str, Any] | None = None
 
     @functools.cached_property
     def digest(self) -> str:
@@ -51,8 +56,9 @@ class Result:
 
     @functools.cached_property
     def provenance(self) -> dict[str, Any]:
-        """Seed, versions, CPU, vector width, threads and git revision."""
-        return {"seed": self.seed, "method": self.method, "digest": self.digest} | provenance(self.threads)
+        """Seed, versions, CPU, vector width, threads and git revision of the run."""
+        origin = provenance(self.threads) if self.origin is None else self.origin
+        return {"seed": self.seed, "method": self.method, "digest": self.digest} | origin
 
     def estimates(self) -> dict[str, float]:
         """Estimates of all recorded quantities of layer 1, by name.
@@ -62,6 +68,29 @@ class Result:
         from fanin.stats.quantities import estimates
 
         return estimates(self.layers[1], self.ensemble)
+
+    def histogram(self, layer: int = 1, bins: int | Sequence[float] | np.ndarray | None = 100) -> Histogram:
+        """Counts of z over the whole line, for `hist`, `mplhep`, `histoprint` and numpy.
+
+        Parameters
+        ----------
+        layer : int
+            From 1.
+        bins : int, sequence of float or None
+            About how many bins of even width; or the edges wanted; or None for every recorded bin. No recorded bin is ever split:
+            the edges are the recorded ones nearest to those wanted (within 0.4 % of their size), and edges that fall together
+            are one.
+
+        Examples
+        --------
+        >>> from fanin import Ensemble, simulate
+        >>> histogram = simulate(Ensemble((10, 1)), networks=4096, seed=1).histogram(bins=[-1, 0, 1])
+        >>> histogram.edges, int(histogram.counts().sum()) + sum(histogram.outside)
+        (array([-1.,  0.,  1.]), 4096)
+        """
+        from fanin.histogram import histogram_of
+
+        return histogram_of(self, layer, bins)
 
     def to_xarray(self) -> xarray.Dataset:
         """Estimates, tail probabilities and the histogram of z by layer, with units and provenance as attributes."""
@@ -124,6 +153,11 @@ class Result:
             attrs={"ensemble": repr(self.ensemble), "networks": self.networks} | _flat(self.provenance),
         )
         return data
+
+    def _repr_html_(self) -> str:
+        from fanin.html import result_html
+
+        return result_html(self)
 
     def __repr__(self) -> str:
         found = self.estimates()
