@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fanin import plot
     from fanin.data import load_inputs
     from fanin.engine.direct import replay
     from fanin.engine.errors import SpecificationError
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from fanin.engine.spec import Ensemble
     from fanin.report import Report
     from fanin.result import Result
+    from fanin.result_file import load_report
     from fanin.sampling import simulate
     from fanin.stats.verdict import Claim, Verdict
     from fanin.studies import STUDIES, Study
+    from fanin.study_file import load_study
     from fanin.verification import verify
 
 __version__ = "0.1.0"
@@ -40,6 +43,8 @@ _HOMES = {
     "Study": "fanin.studies",
     "Verdict": "fanin.stats.verdict",
     "load_inputs": "fanin.data",
+    "load_report": "fanin.result_file",
+    "load_study": "fanin.study_file",
     "replay": "fanin.engine.direct",
     "simulate": "fanin.sampling",
     "verify": "fanin.verification",
@@ -59,6 +64,9 @@ __all__ = [
     "Study",
     "Verdict",
     "load_inputs",
+    "load_report",
+    "load_study",
+    "plot",
     "replay",
     "simulate",
     "verify",
@@ -66,6 +74,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return importlib.import_module("fanin.plot")
     if name not in _HOMES:
         raise AttributeError(f"module 'fanin' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

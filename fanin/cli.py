@@ -1,4 +1,4 @@
-"""The command line: `fanin verify`, `fanin schemes` and `fanin env`.
+"""The command line: `fanin verify`, `show`, `init`, `schemes` and `env`.
 
 Exit codes of `verify`: 0 all claims as expected, 1 something otherwise, 2 bad input or usage, 3 something undecided,
 4 broke off, 130 and 143 for signals. Results go to standard output, progress and complaints to standard error.
@@ -7,16 +7,22 @@ numba and scipy are imported only when something is sampled, so that help is fas
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
 import fanin
 from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
+from fanin.options import Real, Whole
+from fanin.output import check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
+from fanin.subjects import find_subjects, is_folder, own_study
+
+if TYPE_CHECKING:
+    from fanin.report import Report
+    from fanin.studies import Study
 
 BAD_INPUT, BROKE_OFF = 2, 4
 
@@ -34,6 +40,10 @@ Examples:
       each network sees one row of a file
   fanin verify --json | jq .digest
       one JSON object and nothing else
+  fanin verify --output run.nc --plot run.png
+      keep the run and draw it; fanin show run.nc prints it again
+  fanin init study.toml && fanin verify study.toml
+      a study of your own
 """
 
 _SCHEME = (
@@ -43,9 +53,10 @@ _SCHEME = (
     "orthogonal; ,sparse=0.9 makes a share of the parameters zero."
 )
 _INPUTS = (
-    "half-on (default), on:K, subset:K, bernoulli:P, gaussian:STD, uniform:LOW:HIGH, sparse:ZERO:STD, ar1:RHO:STD, digits, or an "
-    '.npy or .csv file of which each network sees a row; add ",shared" to give all networks one draw, and ",scale=FACTOR" to '
-    "multiply data."
+    "half-on (default), on:K, subset:K, bernoulli:P, gaussian:STD, uniform:LOW:HIGH, sparse:ZERO:STD or ar1:RHO:STD; "
+    "covariance:FILE (Gaussian); digits, or a file of which each network sees a row: .npy, .npz (,array=NAME), .csv, or MNIST's "
+    "IDX, also gzipped. Add ,shared to give all networks one draw. Data take, in the order written, ,scale=F ,standardise "
+    "(columns; =all: the table) ,unit (to [0, 1]) ,threshold=T (bits), and ,in-turn (network i sees row i) or ,row=K."
 )
 
 app = App(
@@ -58,69 +69,45 @@ app = App(
 )
 
 
-def _whole(_type: Any, tokens: Any) -> int:
-    """A whole number written 10000000, 10_000_000 or 1e7."""
-    text = tokens[0].value
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-        if number != int(number):
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a whole number such as 10000000 or 1e7") from None
-    return int(number)
-
-
-def _real(_type: Any, tokens: Any) -> float:
-    text = tokens[0].value
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number such as 0.01") from None
-
-
-_Whole = Annotated[int | None, Parameter(converter=_whole)]
-_Real = Annotated[float, Parameter(converter=_real)]
-
-
 @app.command(help_epilogue=_EXAMPLES)
 def verify(
     study: str | None = None,
     /,
     *,
-    networks: _Whole = None,
-    seed: _Whole = 501,
-    method: str = "direct",
-    threads: _Whole = None,
-    alpha: _Real = 0.01,
-    tolerance: _Real = 1.0,
+    networks: Whole = None,
+    seed: Whole = None,
+    method: str | None = None,
+    threads: Whole = None,
+    alpha: Real = None,
+    tolerance: Real = None,
     widths: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     scheme: Annotated[str | None, Parameter(help=_SCHEME)] = None,
     activation: str | None = None,
     inputs: Annotated[str | None, Parameter(help=_INPUTS)] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
+    output: str | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    plot: str | None = None,
 ) -> int:
     """Sample a study, or a neuron of your own, and judge every claim about it.
 
     Parameters
     ----------
     study
-        single-neuron (default), random-inputs or real-inputs.
+        single-neuron (default), random-inputs, real-inputs; a .toml file (see `fanin init`) or a folder of them; or a result file,
+        which is judged again without sampling.
     networks
         Networks per ensemble, such as 1e7 or 10_000_000; by default what the study says.
     seed
-        0 to 2**64 - 1. The same seed gives the same digest on every machine, for any number of threads.
+        0 to 2**64 - 1, 501 by default. The same seed gives the same digest on every machine, for any number of threads.
     method
-        direct (every weight is drawn) or auto (which takes direct).
+        direct (every weight is drawn; the default) or auto (which takes direct).
     threads
         Threads; by default all available cores.
     alpha
-        Probability that any verdict of the run is wrong, at most.
+        Probability that any verdict of the run is wrong, at most; 0.01 by default.
     tolerance
-        Factor on the tolerance of every claim.
+        Factor on the tolerance of every claim; 1 by default.
     widths
         Sizes of a layer of your own: n,m, such as 1000,1.
     scheme
@@ -131,19 +118,74 @@ def verify(
         What it sees.
     json
         Print one JSON object instead of the table.
+    output
+        Write the run to a .json or .nc file, to be shown and judged again.
+    overwrite
+        Let --output replace a file.
+    plot
+        Draw the report to a .png, .svg or .pdf file.
     """
     own = {"widths": widths, "scheme": scheme, "activation": activation, "inputs": inputs}
     own = {name: value for name, value in own.items() if value is not None}
     if study is not None and own:
         raise SpecificationError(f"--{next(iter(own))} describes a neuron of your own; it does not go with the study {study!r}")
-    subject = _own_ensemble(own) if own else _known_study(study or "single-neuron")
-    report = _run(subject, networks, seed, method, threads, alpha, tolerance, quiet=json)
-    try:
-        _print_json(report) if json else _print_table(report)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-    return report.exit_code
+    if overwrite and output is None:
+        raise SpecificationError("--overwrite goes with --output FILE")
+    sampling = {"networks": networks, "seed": seed, "method": method, "threads": threads}
+    sampling = {name: value for name, value in sampling.items() if value is not None}
+    judging = {name: value for name, value in (("alpha", alpha), ("tolerance", tolerance)) if value is not None}
+    from fanin.engine.machine import widen_vectors
+
+    widen_vectors()  # before numba is imported
+    subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", sampling)
+    check_targets(subjects, output, overwrite, plot)
+    reports = []
+    for subject in subjects:
+        report = _run(subject, sampling, judging, quiet=json)
+        reports.append(report)
+        if not json:
+            print_table(report, first=len(reports) == 1)
+    if json:
+        print_json(reports[0].to_dict() if not is_folder(study) else folder_dict(study, reports))
+    write_targets(reports, output, overwrite, plot)
+    return worst(report.exit_code for report in reports)
+
+
+@app.command
+def show(file: str, /, *, json: Annotated[bool, Parameter(negative="")] = False, plot: str | None = None) -> int:
+    """Print the report of a result file again.
+
+    Parameters
+    ----------
+    file
+        A .json or .nc file that `fanin verify --output` wrote.
+    json
+        Print one JSON object instead of the table.
+    plot
+        Draw the report to a .png, .svg or .pdf file.
+    """
+    from fanin.result_file import load_report
+
+    check_targets([], None, False, plot)
+    report = load_report(file)
+    print_json(report.to_dict()) if json else print_table(report)
+    write_targets([report], None, False, plot)
+    return 0
+
+
+@app.command
+def init(file: str, /) -> int:
+    """Write a commented example of a study to a new .toml file.
+
+    Parameters
+    ----------
+    file
+        Its name, such as study.toml. A file that is there already is left alone.
+    """
+    from fanin.study_example import write_example
+
+    print(f"{write_example(file)} is written; fanin verify {file} runs it")
+    return 0
 
 
 @app.command
@@ -161,7 +203,7 @@ def env() -> int:
 
 
 @app.command
-def schemes(name: str | None = None, /, *, fan_in: _Whole = None, fan_out: _Whole = 1) -> int:
+def schemes(name: str | None = None, /, *, fan_in: Whole = None, fan_out: Whole = 1) -> int:
     """Print the named initialization schemes, or the numbers of one.
 
     Parameters
@@ -189,89 +231,22 @@ def schemes(name: str | None = None, /, *, fan_in: _Whole = None, fan_out: _Whol
     return 0
 
 
-def _known_study(name: str) -> str:
-    from fanin.studies import STUDIES
-
-    if name not in STUDIES:
-        raise SpecificationError(f"study is {name!r}; known are {', '.join(STUDIES)}")
-    return name
-
-
-def _own_ensemble(own: dict[str, str]) -> Any:
-    """The ensemble that --widths, --scheme, --activation and --inputs describe."""
-    from fanin.data import load_inputs
-    from fanin.engine.spec import Ensemble
-
-    options: dict[str, Any] = dict(own)
-    if "inputs" in own:
-        options["inputs"] = load_inputs(own["inputs"])
-    if "widths" in own:
-        try:
-            options["widths"] = tuple(int(width) for width in own["widths"].split(","))
-        except ValueError:
-            raise SpecificationError(f"widths are {own['widths']!r}; write layer sizes such as 1000,1") from None
-    elif "inputs" in own and options["inputs"].data is not None:
-        options["widths"] = (options["inputs"].data.shape[1], 1)
-    else:
-        raise SpecificationError(f"--{next(iter(own))} needs the size of the neuron; add --widths n,1 such as --widths 1000,1")
-    return Ensemble(**options)
-
-
-def _run(
-    subject: Any, networks: Any, seed: Any, method: str, threads: Any, alpha: float, tolerance: float, quiet: bool
-) -> fanin.Report:
-    """Sample and judge, with a progress bar on standard error where that is a terminal."""
-    from fanin.engine.machine import widen_vectors
-
-    widen_vectors()
+def _run(subject: Study | Report, sampling: dict[str, Any], judging: dict[str, Any], quiet: bool) -> Report:
+    """Sample and judge, with a progress bar on standard error where that is a terminal; a report is only judged again."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from fanin.studies import Study, built_in
-    from fanin.verification import verify as judge_all
+    from fanin.report import Report
+    from fanin.verification import verify as judge
 
-    if isinstance(subject, str):
-        subject = built_in(subject)
-    ensembles = len(subject.ensembles) if isinstance(subject, Study) else 1
-    total = ensembles * (networks or (subject.networks if isinstance(subject, Study) else 10_000_000))
+    if isinstance(subject, Report):
+        return judge(subject, **{"alpha": subject.alpha, "tolerance": subject.tolerance, **judging})
+    total = len(subject.ensembles) * (sampling.get("networks") or subject.networks)
     console = Console(stderr=True)
     columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TextColumn("networks"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("sampling", total=total)
-        return judge_all(
-            subject,
-            networks=networks,
-            seed=seed,
-            method=method,
-            threads=threads,
-            alpha=alpha,
-            tolerance=tolerance,
-            progress=lambda done: bar.advance(task, done),
-        )
-
-
-def _print_json(report: fanin.Report) -> None:
-    import json
-
-    print(json.dumps(report.to_dict(), allow_nan=False, ensure_ascii=False))
-
-
-def _print_table(report: fanin.Report) -> None:
-    from rich.console import Console
-
-    from fanin.table import WIDTH, print_report
-
-    class Output(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
-    console = Output(highlight=False)
-    print_report(report, console if console.is_terminal else Output(highlight=False, width=WIDTH))
-
-
-def _drop_output() -> None:
-    """The reader has gone, as with `| head`: what it wanted, it has."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return judge(subject, **sampling, **judging, progress=lambda done: bar.advance(task, done))
 
 
 class _Terminated(BaseException):
@@ -297,7 +272,7 @@ def main() -> None:
     except _Terminated:
         code = _complain("terminated; nothing was kept", 143)
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         code = 0
     except (MemoryError, OSError) as error:
         code = _complain(f"broke off: {error or type(error).__name__}", BROKE_OFF)

@@ -12,7 +12,7 @@ from typing import Any
 import fanin
 from fanin.engine import stream
 
-_PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "rich", "cyclopts", "xarray", "scikit-learn")
+_PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "rich", "cyclopts", "xarray", "scikit-learn", "matplotlib", "h5netcdf", "h5py")
 
 
 def provenance(threads: int | None = None) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class Study:
     """A question put to some ensembles.
 
     ensembles : by label. claims : what is claimed beyond the predictions of theory for each ensemble. networks : default
-    number of networks per ensemble, at which every claim is decided.
+    number of networks per ensemble, at which every claim is decided. quantities : those compared with theory; by default all that
+    theory predicts of each ensemble.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Study:
     ensembles: dict[str, Ensemble]
     claims: tuple[Claim, ...] = field(default=())
     networks: int = 10_000_000
+    quantities: tuple[str, ...] | None = None
 
 
 def _single_neuron() -> Study:

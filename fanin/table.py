@@ -27,14 +27,15 @@ _SKETCH = 61
 def plain_text(report: Report) -> str:
     """The report without colour, 80 columns wide."""
     buffer = io.StringIO()
-    print_report(report, Console(file=buffer, width=WIDTH, color_system=None, legacy_windows=False))
+    print_report(report, Console(file=buffer, width=WIDTH, color_system=None, legacy_windows=False, force_jupyter=False))
     return buffer.getvalue().rstrip("\n")
 
 
 def print_report(report: Report, console: Console) -> None:
     """Print sketch, table and summary."""
     first = next(iter(report.results.values()))
-    console.print(Text(f"{report.study.name}: {report.study.purpose}", style="bold"))
+    title = f"{report.study.name}: {report.study.purpose}" if report.study.purpose else report.study.name
+    console.print(Text(title, style="bold"))
     sampled = f"{first.networks:,} networks per ensemble, {first.method} sampler, seed {first.seed}, {report.seconds:.1f} s"
     console.print(Text(sampled, style="dim"))
     console.print()
@@ -47,6 +48,8 @@ def print_report(report: Report, console: Console) -> None:
         if nonfinite:
             console.print(Text(f"{nonfinite:,} of {result.networks:,} networks are not finite and enter no estimate", style="red"))
         console.print(_table([v for v in report.verdicts if v.claim.ensemble == label], console))
+    for line in _parts(report.verdicts):
+        console.print(Text(line, style="dim"))
     console.print()
     for line in _undecided(report.verdicts):
         console.print(Text(line, style="yellow"))
@@ -169,6 +172,16 @@ def _density(layer, end: float, cells: int) -> np.ndarray:
     return np.diff(np.interp(np.linspace(-end, end, cells + 1), edges, cumulative))
 
 
+def _parts(verdicts: list[Verdict]) -> list[str]:
+    """Which question each part of the variance answers."""
+    if not any(v.claim.quantity.startswith("z.variance.given.") for v in verdicts):
+        return []
+    return [
+        "z.variance.given.weights: how z varies over inputs in one network, on average;",
+        "z.variance.given.input: how z varies over networks for one input, on average.",
+    ]
+
+
 def _undecided(verdicts: list[Verdict]) -> list[str]:
     """What would decide the undecided claims."""
     lines = []
@@ -196,8 +209,12 @@ def meaning(report: Report) -> str:
         return "No network gave a finite pre-activation."
     if "standard" in shares and "scaled" in shares:
         return f"{_percent(shares['standard'])} of these neurons start saturated; after scaling {_percent(shares['scaled'])}."
-    share = next(iter(shares.values()))
-    return f"{_percent(share)} of these neurons start saturated (phi within 1 % of an end of its range)."
+    (least, low), *_, (most, high) = 2 * sorted(shares.items(), key=lambda item: item[1])
+    saturated = "start saturated (phi within 1 % of an end of its range)"
+    if len(shares) == 1:
+        return f"{'None' if low == 0.0 else _percent(low)} of these neurons {saturated}."
+    least_share = "0 %" if low == 0.0 else _percent(low)
+    return f"From {least_share} ({least}) to {_percent(high)} ({most}) of these neurons {saturated}."
 
 
 def _percent(share: float) -> str:

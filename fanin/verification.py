@@ -17,15 +17,16 @@ from fanin.report import Report
 from fanin.result import Result
 from fanin.sampling import check_method, simulate, whole_number
 from fanin.stats.predictions import Theory
-from fanin.stats.quantities import measure
-from fanin.stats.verdict import Claim, Verdict, judge
-from fanin.studies import Study, built_in
+from fanin.stats.quantities import check_recorded, measure
+from fanin.stats.verdict import Claim, judge
+from fanin.studies import Study
+from fanin.study_file import find_study
 
 ALPHA = 0.01
 
 
 def verify(
-    subject: Study | Ensemble | Result | str = "single-neuron",
+    subject: Study | Ensemble | Result | Report | str = "single-neuron",
     *,
     networks: int | float | None = None,
     seed: int = 501,
@@ -36,12 +37,13 @@ def verify(
     tolerance: float = 1.0,
     progress: Callable[[int], object] | None = None,
 ) -> Report:
-    """Sample a study and judge its claims, or judge a result that is already there.
+    """Sample a study and judge its claims, or judge a result or report that is already there.
 
     Parameters
     ----------
-    subject : Study, Ensemble, Result or str
-        A study or its name; an ensemble, which is judged against its theory; or a result, which is judged without sampling.
+    subject : Study, Ensemble, Result, Report or str
+        A study, the name of a built-in one or the path of a TOML file; an ensemble, which is judged against its theory; or a result
+        or report, which is judged (again) without sampling.
     networks : int, optional
         Networks per ensemble; by default what the study says.
     seed, method, threads, executor, progress
@@ -65,11 +67,13 @@ def verify(
     check_alpha(alpha)
     check_factor(tolerance)
     check_method(method)
-    if isinstance(subject, Result):
+    if isinstance(subject, Report):
+        study, results = subject.study, subject.results
+    elif isinstance(subject, Result):
         study = Study("result", "A result that was there.", {_label(subject.ensemble): subject.ensemble}, networks=subject.networks)
         results = {label: subject for label in study.ensembles}
     else:
-        study = _study(subject)
+        study = study_of(subject)
         size = whole_number(study.networks if networks is None else networks, "networks", 1, MAX_NETWORKS)
         claims_of(study, whole_number(seed, "seed", 0, MAX_SEED), size)  # what cannot be judged is refused before any work
         results = {
@@ -84,7 +88,7 @@ def verify(
             )
             for label, ensemble in study.ensembles.items()
         }
-    return Report(study=study, results=results, verdicts=_judge_all(study, results, alpha, tolerance), alpha=alpha)
+    return judge_all(study, results, alpha, tolerance)
 
 
 def claims_of(study: Study, seed: int, networks: int) -> list[Claim]:
@@ -92,7 +96,8 @@ def claims_of(study: Study, seed: int, networks: int) -> list[Claim]:
     claims: list[Claim] = []
     for label, ensemble in study.ensembles.items():
         theory = theory_of(ensemble, seed, networks)
-        for quantity in theory.names():
+        for quantity in theory.names() if study.quantities is None else study.quantities:
+            check_recorded(quantity, theory.ensemble)
             prediction = theory.predict(quantity)
             claims.append(
                 Claim(
@@ -106,28 +111,42 @@ def claims_of(study: Study, seed: int, networks: int) -> list[Claim]:
                     source=prediction.source,
                 )
             )
-        claims += [claim for claim in study.claims if claim.ensemble == label]
+        for claim in study.claims:
+            if claim.ensemble == label:
+                check_recorded(claim.quantity, theory.ensemble)
+                theory.check_moments(claim.quantity)
+                if claim.quantity == "z.law" and theory.law is None:
+                    raise SpecificationError(
+                        f"{claim.id} is a distance from the law that theory predicts, and it predicts none here"
+                    )
+                claims.append(claim)
+    if lost := [claim for claim in study.claims if claim.ensemble not in study.ensembles]:
+        raise SpecificationError(
+            f"{lost[0].id} is about the ensemble {lost[0].ensemble!r}; the study has {', '.join(study.ensembles)}"
+        )
+    if not claims:
+        raise SpecificationError(f"the study {study.name} claims nothing; give it quantities or claims")
     return claims
 
 
-def _judge_all(study: Study, results: dict[str, Result], alpha: float, factor: float) -> list[Verdict]:
-    """One simultaneous interval per claim: each may miss with probability alpha over their number."""
+def judge_all(study: Study, results: dict[str, Result], alpha: float = ALPHA, tolerance: float = 1.0) -> Report:
+    """Judge what was sampled. One simultaneous interval per claim: each may miss with probability alpha over their number."""
     first = next(iter(results.values()))
     own = claims_of(study, first.seed, first.networks)
-    claims = [dataclasses.replace(claim, tolerance=claim.tolerance * factor) for claim in own]
+    claims = [dataclasses.replace(claim, tolerance=claim.tolerance * tolerance) for claim in own]
     theories = {label: theory_of(ensemble, first.seed, first.networks) for label, ensemble in study.ensembles.items()}
     verdicts = []
     for claim in claims:
         result, theory = results[claim.ensemble], theories[claim.ensemble]
         interval = measure(claim.quantity, result.layers[claim.layer], theory.ensemble, alpha / len(claims), theory.law)
         verdicts.append(judge(claim, interval, result.networks))
-    return verdicts
+    return Report(study=study, results=results, verdicts=verdicts, alpha=alpha, tolerance=tolerance)
 
 
 def theory_of(ensemble: Ensemble, seed: int, networks: int) -> Theory:
     """Theory of an ensemble; a shared random input is first drawn, and then held fixed."""
     inputs = ensemble.inputs
-    if inputs.shared and inputs.kind not in ("on", "fixed"):
+    if inputs.drawn_once:
         ensemble = dataclasses.replace(ensemble, inputs=direct.drawn_input(ensemble, seed))
     return _theory(ensemble, networks if inputs.in_turn else None)
 
@@ -135,7 +154,8 @@ def theory_of(ensemble: Ensemble, seed: int, networks: int) -> Theory:
 _theory = functools.lru_cache(maxsize=16)(Theory)
 
 
-def _study(subject: Any) -> Study:
+def study_of(subject: Any) -> Study:
+    """A study itself, by its name or path, or of one ensemble."""
     if isinstance(subject, Study):
         return subject
     if isinstance(subject, Ensemble):
@@ -143,8 +163,8 @@ def _study(subject: Any) -> Study:
             "ensemble", f"One neuron with {subject.fan_in} inputs and {subject.activation} activation.", {_label(subject): subject}
         )
     if isinstance(subject, str):
-        return built_in(subject)
-    raise SpecificationError(f"verify takes a study, an ensemble or a result, not {type(subject).__name__}")
+        return find_study(subject)
+    raise SpecificationError(f"verify takes a study, an ensemble, a result or a report, not {type(subject).__name__}")
 
 
 def _label(ensemble: Ensemble) -> str:

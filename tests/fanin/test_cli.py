@@ -110,7 +110,10 @@ def test_module_and_version():
 
 
 BAD = [
-    (["verify", "nonsense"], "study is 'nonsense'; known are single-neuron, random-inputs, real-inputs"),
+    (
+        ["verify", "nonsense"],
+        "study is 'nonsense'; known are single-neuron, random-inputs, real-inputs, .toml files and folders of them",
+    ),
     (["verify", "--networks", "abc"], "'abc' is not a whole number"),
     (["verify", "--networks", "0"], "networks is 0; it must lie between 1"),
     (["verify", "--networks", "1.5"], "'1.5' is not a whole number"),
@@ -132,7 +135,10 @@ BAD = [
     (["verify", "--widths", "x,1"], "widths are 'x,1'"),
     (["verify", "--widths", "99999999999999999999,1"], "the counters address layers of at most 2147483648 neurons"),
     (["verify", "--widths", "2000000000,2", "--scheme", "orthogonal"], "this machine lends"),
-    (["verify", "--widths", "10,1", "--scheme", "xavier"], "scheme is 'xavier'; did you mean xavier_normal or xavier_uniform or torch.xavier_uniform_?"),
+    (
+        ["verify", "--widths", "10,1", "--scheme", "xavier"],
+        "scheme is 'xavier'; did you mean xavier_normal or xavier_uniform or torch.xavier_uniform_?",
+    ),
     (["verify", "--widths", "10,1", "--scheme", "normal:-1"], "it must be a finite number, at least 0"),
     (["verify", "--widths", "10,1", "--scheme", "normal:nan"], "it must be a finite number"),
     (["verify", "--widths", "10,1", "--scheme", "normal:1e200"], "beyond float32"),
@@ -180,7 +186,7 @@ FILES = {
     "binary.csv": (bytes(range(256)), "is not a text file in UTF-8"),
     "empty.npy": (b"", "is empty"),
     "text.npy": (b"1,2\n3,4\n", "is not a whole .npy file"),
-    "data.txt": (b"1,2\n", "must end in .npy or .csv"),
+    "data.txt": (b"1,2\n", "its name must end in .npy, .npz, .csv"),
 }
 
 

@@ -133,7 +133,7 @@ def test_a_file_is_read_as_written(tmp_path, suffix):
         (lambda: fanin.simulate(fanin.Ensemble((2, 1)), networks=0.5), "networks is 0.5"),
         (lambda: fanin.simulate(fanin.Ensemble((2, 1)), executor=3), "executor must be a concurrent.futures.Executor"),
         (lambda: fanin.simulate(fanin.Ensemble((2, 1)), blocks_per_task=3), "blocks_per_task is 3; it must be even"),
-        (lambda: fanin.verify(3), "verify takes a study, an ensemble or a result, not int"),
+        (lambda: fanin.verify(3), "verify takes a study, an ensemble, a result or a report, not int"),
         (lambda: fanin.Ensemble((2, 1), scheme=3), "scheme must be a name or a Scheme"),
         (lambda: fanin.Ensemble((2, 1), inputs=3), "inputs must be a description or an Inputs"),
         (lambda: fanin.Ensemble((2.5, 1)), "widths must be whole numbers"),
@@ -145,7 +145,7 @@ def test_a_file_is_read_as_written(tmp_path, suffix):
         (lambda: fanin.Inputs.rows([[1.0], [1.0, 2.0]]), "must hold real numbers"),
         (lambda: fanin.Law("normal", float("inf")), "must be a finite number"),
         (lambda: fanin.Ensemble((2, 1), "normal:1/fan_in+cauchy:1"), "is of the family 'cauchy'"),
-        (lambda: fanin.load_inputs("digits,size=3"), "known are scale=FACTOR and shared"),
+        (lambda: fanin.load_inputs("digits,size=3"), "known are scale=F, standardise"),
     ],
 )
 def test_bad_values_are_refused_in_one_sentence(call, sentence):

@@ -1,0 +1,98 @@
+"""Where the reports of the command line go: standard output as a table or JSON, result files, plots.
+
+Files that could not be written are refused before anything is sampled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import fanin
+from fanin.engine.errors import SpecificationError
+
+if TYPE_CHECKING:
+    from fanin.report import Report
+    from fanin.studies import Study
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object on one line, and nothing else."""
+    import json
+
+    _print_for_a_reader(lambda: print(json.dumps(value, allow_nan=False, ensure_ascii=False)))
+
+
+def print_table(report: Report, first: bool = True) -> None:
+    """A report as a person reads it, 80 columns wide where no terminal says otherwise; an empty line before all but the first."""
+    from rich.console import Console
+
+    from fanin.table import WIDTH, print_report
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = Output(highlight=False)
+    console = console if console.is_terminal else Output(highlight=False, width=WIDTH)
+
+    def show() -> None:
+        if not first:
+            console.print()
+        print_report(report, console)
+
+    _print_for_a_reader(show)
+
+
+def _print_for_a_reader(show: Any) -> None:
+    try:
+        show()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+
+
+def drop_output() -> None:
+    """The reader has gone, as with `| head`: what it wanted, it has."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def folder_dict(folder: str | None, reports: Sequence[Report]) -> dict[str, Any]:
+    """The reports on a folder of studies as one object."""
+    return {"fanin": fanin.__version__, "folder": folder, "reports": [report.to_dict() for report in reports]}
+
+
+def worst(codes: Iterable[int]) -> int:
+    """One exit code for several reports: 1 before 3 before 0."""
+    found = set(codes)
+    return next((code for code in (1, 3) if code in found), 0)
+
+
+def check_targets(subjects: Sequence[Study | Report], output: str | None, overwrite: bool, plot: str | None) -> None:
+    """Refuse files that could not be written."""
+    for option, target in (("--output", output), ("--plot", plot)):
+        if target is not None and len(subjects) > 1:
+            raise SpecificationError(f"{option} {target} takes one report, and the folder holds {len(subjects)} studies")
+    if output is not None:
+        from fanin import result_file
+        from fanin.studies import Study
+
+        for subject in subjects:
+            result_file.check_target(output, overwrite, subject if isinstance(subject, Study) else subject.study)
+    if plot is not None:
+        from fanin.plot import check_path
+
+        check_path(plot)
+
+
+def write_targets(reports: Sequence[Report], output: str | None, overwrite: bool, plot: str | None) -> None:
+    """Write the one report to the files asked for."""
+    for report in reports:
+        if output is not None:
+            report.save(output, overwrite)
+        if plot is not None:
+            from fanin.plot import save
+
+            save(report, plot)

@@ -1,0 +1,67 @@
+"""What the command line is to judge: a built-in study, a file, a folder of files, a result, or a neuron of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fanin.engine.errors import SpecificationError
+
+if TYPE_CHECKING:
+    from fanin.report import Report
+    from fanin.studies import Study
+
+RESULTS = (".json", ".nc")
+
+
+def is_folder(text: str | None) -> bool:
+    """Whether the study is a folder of studies."""
+    from fanin.studies import STUDIES
+
+    return text is not None and text not in STUDIES and Path(text).is_dir()
+
+
+def find_subjects(text: str, sampling: dict[str, Any]) -> list[Study | Report]:
+    """The studies (or the report to judge again) that a name or a path stands for, all read before any work.
+
+    sampling : options of sampling by name; a result is not sampled, and refuses them.
+    """
+    from fanin.study_file import SUFFIX, find_study, load_study
+
+    if is_folder(text):
+        files = sorted(Path(text).glob(f"*{SUFFIX}"))
+        if not files:
+            raise SpecificationError(
+                f"{text} is a folder without a {SUFFIX} file; fanin init {Path(text) / f'study{SUFFIX}'} writes one"
+            )
+        return [load_study(file) for file in files]
+    if Path(text).suffix.lower() in RESULTS:
+        from fanin.result_file import load_report
+
+        if sampling:
+            raise SpecificationError(
+                f"--{next(iter(sampling))} is about sampling, and {text} is a result, which is only judged again"
+            )
+        return [load_report(text)]
+    return [find_study(text)]
+
+
+def own_study(own: dict[str, str]) -> Study:
+    """The study of the neuron that --widths, --scheme, --activation and --inputs describe."""
+    from fanin.data import load_inputs
+    from fanin.engine.spec import Ensemble
+    from fanin.verification import study_of
+
+    options: dict[str, Any] = dict(own)
+    if "inputs" in own:
+        options["inputs"] = load_inputs(own["inputs"])
+    if "widths" in own:
+        try:
+            options["widths"] = tuple(int(width) for width in own["widths"].split(","))
+        except ValueError:
+            raise SpecificationError(f"widths are {own['widths']!r}; write layer sizes such as 1000,1") from None
+    elif "inputs" in own and options["inputs"].data is not None:
+        options["widths"] = (options["inputs"].data.shape[-1], 1)
+    else:
+        raise SpecificationError(f"--{next(iter(own))} needs the size of the neuron; add --widths n,1 such as --widths 1000,1")
+    return study_of(Ensemble(**options))
