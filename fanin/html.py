@@ -16,7 +16,7 @@ from fanin.report import Report
 from fanin.result import Result
 from fanin.stats.activations import ACTIVATIONS
 from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Verdict
-from fanin.table import meaning
+from fanin.table import meaning, parts_of_variance
 
 _SIGNS = {CONFIRMED: "✓", REFUTED: "✗", UNDECIDED: "?"}
 _STYLE = """
@@ -59,6 +59,7 @@ def report_html(report: Report) -> str:
         f'<p class="dim">{escape(sampled)}</p>',
         densities(report.results),
         *tables,
+        *(f'<p class="dim">{escape(line)}</p>' for line in parts_of_variance(report.verdicts)),
         f"<p>{escape(count)}</p>",
         f"<p><b>{escape(meaning(report))}</b></p>",
         _digest(report.digest),

@@ -48,7 +48,7 @@ def print_report(report: Report, console: Console) -> None:
         if nonfinite:
             console.print(Text(f"{nonfinite:,} of {result.networks:,} networks are not finite and enter no estimate", style="red"))
         console.print(_table([v for v in report.verdicts if v.claim.ensemble == label], console))
-    for line in _parts(report.verdicts):
+    for line in parts_of_variance(report.verdicts):
         console.print(Text(line, style="dim"))
     console.print()
     for line in _undecided(report.verdicts):
@@ -172,7 +172,7 @@ def _density(layer, end: float, cells: int) -> np.ndarray:
     return np.diff(np.interp(np.linspace(-end, end, cells + 1), edges, cumulative))
 
 
-def _parts(verdicts: list[Verdict]) -> list[str]:
+def parts_of_variance(verdicts: list[Verdict]) -> list[str]:
     """Which question each part of the variance answers."""
     if not any(v.claim.quantity.startswith("z.variance.given.") for v in verdicts):
         return []

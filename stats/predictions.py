@@ -29,7 +29,8 @@ SUM = "sum of independent symmetric terms, by its characteristic function"
 DESIGN = "networks are drawn independently"
 SPHERE = "a row of a Haar matrix is uniform on the sphere: Muirhead 1982, Aspects of Multivariate Statistical Theory, ch. 1"
 MOMENTS = "moments of a sum of independent terms"
-TOTAL_VARIANCE = "law of total variance"
+OVER_INPUTS = "law of total variance: E Var(z | weights), over inputs in one network"
+OVER_WEIGHTS = "law of total variance: E Var(z | input), over networks for one input"
 
 _ORDERS = {"z.variance": 4, "z.skewness": 6, "z.kurtosis": 8, "independence.blockmeans": 4}
 _ORDERS |= {f"z.variance.{part}": 4 for part in PARTS} | {f"independence.{relation}.squares": 8 for relation in RELATIONS}
@@ -160,9 +161,9 @@ class Theory:
             case "z.variance":
                 return Prediction(z.variance, rounding * z.variance, 0.005 * z.variance, self._source)
             case "z.variance.given.weights":
-                return Prediction(z.given_weights, rounding * z.variance, 0.01 * z.given_weights, TOTAL_VARIANCE)
+                return Prediction(z.given_weights, rounding * z.variance, 0.01 * z.given_weights, OVER_INPUTS)
             case "z.variance.given.input":
-                return Prediction(z.given_input, rounding * z.variance, 0.01 * z.given_input, TOTAL_VARIANCE)
+                return Prediction(z.given_input, rounding * z.variance, 0.01 * z.given_input, OVER_WEIGHTS)
             case "z.skewness":
                 return Prediction(0.0, 0.0, 0.01, self._source)
             case "z.kurtosis" if math.isfinite(z.kurtosis):
