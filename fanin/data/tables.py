@@ -209,4 +209,4 @@ def _lines(file: BufferedReader, size: int, name: str) -> Iterator[str]:
         elif blank:
             raise SpecificationError(f"{name} has a blank line, number {blank}; blank lines may stand only at the end")
         else:
-            yield text
+            yield text.rstrip()

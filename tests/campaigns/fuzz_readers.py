@@ -44,7 +44,7 @@ def read_csv(data: bytes) -> np.ndarray | None:
         cells = [[cell.strip() for cell in row] for row in csv.reader(lines, quoting=csv.QUOTE_NONE)]
     except (UnicodeDecodeError, csv.Error):
         return None
-    if any(not line.strip() or "\r" in line.removesuffix("\r") for line in lines):
+    if any(not line.strip() or "\r" in line.rstrip() for line in lines):
         return None
     if len({len(row) for row in cells}) != 1 or not all(_NUMBER.fullmatch(cell) for row in cells for cell in row):
         return None
