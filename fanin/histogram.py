@@ -126,7 +126,7 @@ class Histogram:
 
 def histogram_of(result: Result, layer: int = 1, bins: int | Sequence[float] | np.ndarray | None = 100) -> Histogram:
     """Counts of z of one layer; see `Result.histogram`."""
-    from fanin.stats.quantities import ascending_bins
+    from fanin.stats.binned import ascending_bins
 
     if layer not in result.layers:
         raise SpecificationError(f"layer is {layer!r}; the result has layer {', '.join(map(str, result.layers))}")

@@ -14,7 +14,7 @@ from fanin.engine.schemes import Law
 from fanin.engine.spec import Ensemble
 from fanin.report import Report
 from fanin.stats.activations import ACTIVATIONS
-from fanin.stats.quantities import ascending_bins
+from fanin.stats.binned import ascending_bins
 from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Verdict
 
 WIDTH = 80

@@ -14,8 +14,8 @@ from fanin.engine.accumulators import SATURATION_MARGIN
 from fanin.report import Report
 from fanin.result import Result
 from fanin.stats.activations import ACTIVATIONS
+from fanin.stats.binned import all_edges, ascending_bins
 from fanin.stats.predictions import Theory
-from fanin.stats.quantities import all_edges, ascending_bins
 from fanin.stats.symmetric_law import SymmetricLaw
 from fanin.verification import theory_of
 

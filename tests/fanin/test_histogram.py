@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import fanin
 from fanin.engine.accumulators import bin_edges
-from fanin.stats.quantities import ascending_bins
+from fanin.stats.binned import ascending_bins
 
 NETWORKS, FEW = 20_000, 300
 ENSEMBLE = fanin.Ensemble((20, 1), "scaled")
