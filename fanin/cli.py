@@ -1,4 +1,4 @@
-"""The command line: `fanin verify`, `show`, `init`, `schemes` and `env`.
+"""The command line: `fanin verify`, `show`, `init`, `schemes`, `theory` and `env`.
 
 Exit codes of `verify`: 0 all claims as expected, 1 something otherwise, 2 bad input or usage, 3 something undecided,
 4 broke off, 130 and 143 for signals. Results go to standard output, progress and complaints to standard error.
@@ -19,6 +19,7 @@ from fanin.engine.recipes import parse_scheme
 from fanin.options import Real, Whole
 from fanin.output import check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
 from fanin.subjects import find_subjects, is_folder, own_study
+from fanin.theory_command import register
 
 if TYPE_CHECKING:
     from fanin.report import Report
@@ -44,6 +45,8 @@ Examples:
       keep the run and draw it; fanin show run.nc prints it again
   fanin init study.toml && fanin verify study.toml
       a study of your own
+  fanin theory tanh --bias-std 0.05
+      what theory says of deep networks: fixed points, edge of chaos, layer by layer
 """
 
 _SCHEME = (
@@ -229,6 +232,9 @@ def schemes(name: str | None = None, /, *, fan_in: Whole = None, fan_out: Whole 
         console = Console(highlight=False, width=160)
     console.print(table() if name is None else numbers(parse_scheme(name), fan_in, fan_out or 1))
     return 0
+
+
+register(app)
 
 
 def _run(subject: Study | Report, sampling: dict[str, Any], judging: dict[str, Any], quiet: bool) -> Report:
