@@ -1,4 +1,4 @@
-"""Four machine operations that Numba has no name for: a fused multiply-add, the two casts of float32 bits, a call by address.
+"""Machine operations that Numba has no name for: a fused multiply-add, the two casts of float32 bits, calls by address.
 
 `fma(a, b, c)` rounds a*b + c once (IEEE 754-2008, 5.4.1). It fuses where the source says so and only there.
 """
@@ -36,16 +36,34 @@ def float_of(_typing: Any, bits: Any) -> Any:
     return types.float32(types.int32), lambda _context, builder, _signature, args: builder.bitcast(args[0], ir.FloatType())
 
 
+def _call(builder: Any, kinds: list[Any], address: Any, *arguments: Any) -> None:
+    """Call the function at an address; an argument whose kind is a pointer is an address too."""
+    target = builder.inttoptr(address, ir.PointerType(ir.FunctionType(ir.VoidType(), kinds)))
+    given = zip(arguments, kinds, strict=True)
+    builder.call(target, [builder.inttoptr(value, kind) if isinstance(kind, ir.PointerType) else value for value, kind in given])
+
+
+def _are_words(*arguments: Any) -> bool:
+    return all(isinstance(argument, types.Integer) and argument.bitwidth == 64 for argument in arguments)
+
+
+_POINTER, _COUNT = ir.PointerType(ir.IntType(8)), ir.IntType(64)
+
+
 @intrinsic
 def call_row(_typing: Any, address: Any, words: Any, shape: Any, out: Any) -> Any:
     """Call the row kernel at an address (`rows.row`) with the addresses of its three arrays. All arguments are 64-bit integers."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        pointer = ir.PointerType(ir.IntType(8))
-        function = ir.PointerType(ir.FunctionType(ir.VoidType(), [pointer] * 3))
-        target, *arrays = (builder.inttoptr(value, kind) for value, kind in zip(args, [function] + [pointer] * 3, strict=True))
-        builder.call(target, arrays)
-
-    if not all(isinstance(argument, types.Integer) and argument.bitwidth == 64 for argument in (address, words, shape, out)):
+    if not _are_words(address, words, shape, out):
         return None
-    return types.void(address, words, shape, out), generate
+    kinds = [_POINTER] * 3
+    return types.void(address, words, shape, out), lambda _context, builder, _signature, args: _call(builder, kinds, *args)
+
+
+@intrinsic
+def call_activation(_typing: Any, address: Any, z: Any, count: Any, sizes: Any, phi: Any, slope: Any) -> Any:
+    """Call the row kernel of an activation at an address with its count and the addresses of its arrays, all 64-bit integers."""
+    if not _are_words(address, z, count, sizes, phi, slope):
+        return None
+    kinds = [_POINTER, _COUNT] + [_POINTER] * 3
+    signature = types.void(address, z, count, sizes, phi, slope)
+    return signature, lambda _context, builder, _signature, args: _call(builder, kinds, *args)

@@ -20,6 +20,7 @@ from fanin.engine import stream
 from fanin.engine._jit import kernel
 from fanin.engine._llvm import fma
 from fanin.engine.accumulators import PARAMETER_LIMIT, Accumulators
+from fanin.engine.activations import ActivationRow, activation_row
 from fanin.engine.buffers import staggered
 from fanin.engine.haar import add_normal, project, reflect, reflection
 from fanin.engine.inputs import Inputs
@@ -27,7 +28,7 @@ from fanin.engine.math import F
 from fanin.engine.record import empty_record, empty_scratch, record_block, record_neurons, record_parts, to_accumulators
 from fanin.engine.rows import HALF, Row, Words, draw_row, draw_words, empty_words, interval_row, law_row, normal_row, unsigned
 from fanin.engine.schemes import Law
-from fanin.engine.spec import ACTIVATIONS, Ensemble
+from fanin.engine.spec import Ensemble
 
 NAME = "direct"
 
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
     gain: np.float32  # of that matrix
     has_bias: bool
     bias: Row
-    activation: int
+    activation: ActivationRow
     input_kind: int
     input_count: int  # inputs that are on (subset), 2**32 times the probability (bernoulli), number of rows (rows)
     input_row: Row
@@ -357,7 +358,7 @@ def make_plan(ensemble: Ensemble, seed: int) -> Plan:
         gain=np.float32(math.sqrt(ensemble.weight_variance * order)),
         has_bias=ensemble.has_bias,
         bias=law_row(bias or Law("constant", 0.0), *ensemble.widths[:2]),
-        activation=ACTIVATIONS.index(ensemble.activation),
+        activation=activation_row(ensemble.activation),
         input_kind=kind,
         input_count=count,
         input_row=row,

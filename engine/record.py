@@ -14,10 +14,9 @@ from fanin.engine import accumulators as names
 from fanin.engine import stream
 from fanin.engine._jit import kernel
 from fanin.engine._llvm import bits_of
+from fanin.engine.activations import activate
 from fanin.engine.exact import LIMBS, PARTIALS, add_exactly, fold, to_integer
-from fanin.engine.math import F, sigmoid, tanh
-
-SIGMOID, TANH = 0, 1
+from fanin.engine.math import F
 
 _Z, _PHI, _SLOPE = (names.SUMS.index(f"{name}^1") for name in ("z", "phi", "slope"))
 _PAIRS = names.SUMS.index(f"{names.RELATIONS[0]}^1")
@@ -46,7 +45,7 @@ class Record(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Float64 buffers of one block. `finite` is 1 or 0; z is 0 where it is not finite."""
+    """Buffers of one block, float64 but for the last two. `finite` is 1 or 0; z is 0 where it is not finite."""
 
     z: np.ndarray
     finite: np.ndarray
@@ -56,6 +55,8 @@ class Scratch(NamedTuple):
     second: np.ndarray
     power: np.ndarray
     partials: np.ndarray
+    phi: np.ndarray  # float32
+    slope: np.ndarray  # float32
 
 
 def empty_record(tails: int) -> Record:
@@ -72,7 +73,8 @@ def empty_record(tails: int) -> Record:
 
 def empty_scratch() -> Scratch:
     """Buffers for one block."""
-    return Scratch(*(np.zeros(stream.BLOCK) for _ in range(7)), np.zeros(PARTIALS))
+    phi, slope = np.zeros((2, stream.BLOCK), np.float32)
+    return Scratch(*(np.zeros(stream.BLOCK) for _ in range(7)), np.zeros(PARTIALS), phi, slope)
 
 
 def to_accumulators(record: Record, networks: int) -> names.Accumulators:
@@ -135,14 +137,11 @@ def _record_pairs(record, scratch, count, has_previous):
 def _record_activation(record, scratch, z, activation):
     """Moments of phi(z) and phi'(z), saturated and flat units."""
     finite, phi, slope = scratch.finite, scratch.first, scratch.second
+    activate(activation, z, scratch.phi[: z.size], scratch.slope[: z.size])
     saturated, flat = np.int64(0), np.int64(0)
     for i in range(z.size):
-        if activation == SIGMOID:
-            value, derivative = sigmoid(z[i])
-            level = value
-        else:
-            value, derivative = tanh(z[i])
-            level = F(0.5) + F(0.5) * value
+        value, derivative = scratch.phi[i], scratch.slope[i]
+        level = activation.offset + activation.gain * value
         live = finite[i] > 0.0
         phi[i] = np.float64(value) if live else 0.0
         slope[i] = np.float64(derivative) if live else 0.0
@@ -179,7 +178,8 @@ def _record_places(record, z, tails):
 def record_block(record, scratch, z, outside, tails, activation, has_previous):
     """Record one block of networks.
 
-    z : float32 (count), pre-activations; outside : int32 (count), parameters beyond the limit; tails : float32.
+    z : float32 (count), pre-activations; outside : int32 (count), parameters beyond the limit; tails : float32;
+    activation : ActivationRow.
     has_previous : whether `scratch` still holds the block just before this one, to be paired with it.
     """
     count = z.size

@@ -20,6 +20,7 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
     "normals": ("normals", "normals"),
     "laws": ("laws", "laws"),
     "exhaustive": ("exhaustive", "exhaustive"),
+    "activations": ("activations", "activations"),
     "orthogonal": ("orthogonal", "orthogonal"),
     "random-inputs": ("seeds", "seeds", "random-inputs", 100),
     "single-neuron": ("seeds", "seeds", "single-neuron", 20),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import fanin
 from fanin.engine import direct, stream
+from fanin.engine.activations import activation_row
 from fanin.engine.record import empty_record, empty_scratch, record_block, to_accumulators
 
 NETWORKS = 100_000
@@ -96,9 +97,9 @@ print("bits", machine.vector_bits())
 
 
 def machines():
-    """Environments for default, Haswell, 256-bit and 512-bit code, as far as this CPU can run them."""
+    """Environments for Haswell, 256-bit and 512-bit code, as far as this CPU can run them; the default is one of the last two."""
     features = llvm.get_host_cpu_features()
-    found = {"default": {}}
+    found = {} if features.get("avx512f") else {"default": {}}
     if features.get("avx2"):
         found["haswell"] = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
     if features.get("avx512f"):
@@ -117,8 +118,9 @@ def test_vector_widths(tmp_path):
     printed = {name: process.communicate()[0].splitlines() for name, process in processes.items()}
     assert all(process.returncode == 0 for process in processes.values())
     bits = {name: int(lines.pop().split()[1]) for name, lines in printed.items()}
-    assert len(set(printed["default"])) == len(RUNS)
-    assert all(lines == printed["default"] for lines in printed.values())
+    first = next(iter(printed.values()))
+    assert len(set(first)) == len(RUNS)
+    assert all(lines == first for lines in printed.values())
     for name, expected in (("haswell", 256), ("256-bit", 256), ("512-bit", 512)):
         assert bits.get(name, expected) == expected
 
@@ -133,7 +135,7 @@ def test_digest_of_a_known_run():
 def recorded(z):
     record = empty_record(2)
     outside = np.zeros(z.size, np.int32)
-    record_block(record, empty_scratch(), z, outside, np.array([1.0, 5.0], np.float32), 0, False)
+    record_block(record, empty_scratch(), z, outside, np.array([1.0, 5.0], np.float32), activation_row("sigmoid"), False)
     return to_accumulators(record, z.size).sha256()
 
 
