@@ -142,15 +142,17 @@ def verify(
     widen_vectors()  # before numba is imported
     subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", sampling)
     check_targets(subjects, output, overwrite, plot)
-    reports = []
+    reports, lost = [], None
     for subject in subjects:
         report = _run(subject, sampling, judging, quiet=json)
         reports.append(report)
+        lost = write_targets(report, output, overwrite, plot)  # only where there is one report
         if not json:
             print_table(report, first=len(reports) == 1)
     if json:
         print_json(reports[0].to_dict() if not is_folder(study) else folder_dict(study, reports))
-    write_targets(reports, output, overwrite, plot)
+    if lost:
+        raise lost
     return worst(report.exit_code for report in reports)
 
 
@@ -172,7 +174,8 @@ def show(file: str, /, *, json: Annotated[bool, Parameter(negative="")] = False,
     check_targets([], None, False, plot)
     report = load_report(file)
     print_json(report.to_dict()) if json else print_table(report)
-    write_targets([report], None, False, plot)
+    if lost := write_targets(report, None, False, plot):
+        raise lost
     return 0
 
 
@@ -229,8 +232,8 @@ def schemes(name: str | None = None, /, *, fan_in: Whole = None, fan_out: Whole 
             raise SpecificationError(f"--{size} is {value}; it must be at least 1")
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=160)
-    console.print(table() if name is None else numbers(parse_scheme(name), fan_in, fan_out or 1))
+        console = Console(highlight=False, width=240)  # a line for each scheme
+    console.print(table(console.width) if name is None else numbers(parse_scheme(name), fan_in, fan_out or 1))
     return 0
 
 

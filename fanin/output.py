@@ -87,12 +87,15 @@ def check_targets(subjects: Sequence[Study | Report], output: str | None, overwr
         check_path(plot)
 
 
-def write_targets(reports: Sequence[Report], output: str | None, overwrite: bool, plot: str | None) -> None:
-    """Write the one report to the files asked for."""
-    for report in reports:
+def write_targets(report: Report, output: str | None, overwrite: bool, plot: str | None) -> OSError | None:
+    """Write a report to the files asked for; what stood in the way, so that the report is printed all the same."""
+    try:
         if output is not None:
             report.save(output, overwrite)
         if plot is not None:
             from fanin.plot import save
 
             save(report, plot)
+    except OSError as error:
+        return error
+    return None

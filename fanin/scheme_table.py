@@ -9,18 +9,32 @@ from rich.table import Table
 from fanin.engine.recipes import SCHEMES
 from fanin.engine.schemes import Law, Scheme
 
+_LEAST_WIDTH = 120
 
-def table() -> Table:
-    """All named schemes: law and variance of the weights, law of the bias, source, and what the name means there."""
+
+def table(width: int) -> Table | str:
+    """All named schemes: law and variance of the weights, law of the bias, source, and what the name means there.
+
+    In fewer columns than a table needs, as a list.
+    """
+    if width < _LEAST_WIDTH:
+        return "\n\n".join(
+            f"{scheme.name}\n  weights {scheme.weights}, variance {variance_formula(scheme.weights)}\n"
+            f"  {f'bias {scheme.bias}' if scheme.bias else 'no bias'}\n  {_source(scheme)}"
+            for scheme in SCHEMES.values()
+        )
     rows = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in ("scheme", "weights", "variance", "bias"):
         rows.add_column(column, no_wrap=True)
     rows.add_column("source and note", overflow="fold", min_width=24)
     for scheme in SCHEMES.values():
-        note = f"{scheme.source}; {scheme.note}" if scheme.note else scheme.source
         bias = str(scheme.bias) if scheme.bias else "none"
-        rows.add_row(scheme.name, str(scheme.weights), variance_formula(scheme.weights), bias, note)
+        rows.add_row(scheme.name, str(scheme.weights), variance_formula(scheme.weights), bias, _source(scheme))
     return rows
+
+
+def _source(scheme: Scheme) -> str:
+    return f"{scheme.source}; {scheme.note}" if scheme.note else scheme.source
 
 
 def variance_formula(law: Law) -> str:

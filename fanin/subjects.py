@@ -18,7 +18,10 @@ def is_folder(text: str | None) -> bool:
     """Whether the study is a folder of studies."""
     from fanin.studies import STUDIES
 
-    return text is not None and text not in STUDIES and Path(text).is_dir()
+    try:
+        return text is not None and text not in STUDIES and Path(text).is_dir()
+    except OSError as error:
+        raise SpecificationError(f"study is {str(text)[:60]!r}...; it cannot be looked for: {error.strerror}") from None
 
 
 def find_subjects(text: str, sampling: dict[str, Any]) -> list[Study | Report]:

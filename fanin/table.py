@@ -190,7 +190,7 @@ def _undecided(verdicts: list[Verdict]) -> list[str]:
             continue
         claim = verdict.claim
         if verdict.needed is None:
-            lines.append(f"{claim.id}: no number of networks seems to decide it; the estimate sits on the edge of its tolerance")
+            lines.append(f"{claim.id}: no number of networks seems to decide it")
         else:
             lines.append(f"{claim.id}: about {verdict.needed:.2g} networks per ensemble would decide it")
     return lines if len(lines) <= 8 else [*lines[:7], f"and {len(lines) - 7} more"]

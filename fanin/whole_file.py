@@ -21,16 +21,34 @@ def write_whole(target: Path, content: bytes, overwrite: bool) -> None:
     """
     beside = target.with_name(f".fanin-{secrets.token_hex(8)}")
     try:
-        with open(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            beside.replace(target)
-        else:
-            _link(beside, target)
+        _write(beside, target, content, overwrite)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _write(beside: Path, target: Path, content: bytes, overwrite: bool) -> None:
+    with open(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if overwrite:
+        beside.replace(target)
+    else:
+        _link(beside, target)
+
+
+def refuse_unwritable(target: Path) -> None:
+    """Refuse a file in whose folder nothing can be written: it is tried, since permissions do not tell of every file system."""
+    beside = target.with_name(f".fanin-{secrets.token_hex(8)}")
+    try:
+        beside.touch(exist_ok=False)
+        beside.unlink()
+    except OSError as error:
+        raise SpecificationError(f"{target} cannot be written: {error.strerror}") from None
 
 
 def _link(beside: Path, target: Path) -> None:

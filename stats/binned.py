@@ -20,6 +20,7 @@ from fanin.stats.intervals import Interval, kolmogorov_band, quantile_ranks
 from fanin.stats.symmetric_law import SymmetricLaw
 
 _PART_OF_BAND = 1.0 / 64.0
+_ZEROS_END = float(bin_edges()[1])  # the bin from 0 to 9e-41 is taken to hold zeros only
 
 
 @functools.cache
@@ -100,6 +101,8 @@ def _from_ranks(p: float, edges: np.ndarray, counts: np.ndarray, error: float) -
     inside = (p * n - (below[at] - counts[at])) / counts[at]
     low = -math.inf if low_rank < 1 else float(edges[np.searchsorted(below, low_rank)])
     high = math.inf if high_rank > n else float(edges[np.searchsorted(below, high_rank) + 1])
+    if high == _ZEROS_END:
+        high = 0.0
     return Interval(float(edges[at] + inside * (edges[at + 1] - edges[at])), low, high, "exact")
 
 

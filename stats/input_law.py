@@ -48,6 +48,19 @@ def entry_moments(inputs: Inputs) -> np.ndarray:
             return (high ** (k + 1) - low ** (k + 1)) / ((k + 1) * (high - low))
 
 
+def entry_variance(inputs: Inputs) -> float:
+    """Var x of one entry, without cancellation."""
+    match inputs.kind:
+        case "bernoulli":
+            return inputs.parameters[0] * (1.0 - inputs.parameters[0])
+        case "gaussian":
+            return inputs.parameters[0] ** 2
+        case "sparse":
+            return (1.0 - inputs.parameters[0]) * inputs.parameters[1] ** 2
+        case _:
+            return (inputs.parameters[1] - inputs.parameters[0]) ** 2 / 12.0
+
+
 def covariance(inputs: Inputs, n: int) -> np.ndarray:
     """The covariance matrix of correlated Gaussian inputs."""
     if inputs.kind == "ar1":
@@ -74,7 +87,7 @@ def input_law(inputs: Inputs, n: int, networks: int | None) -> InputLaw:
             k = np.arange(n + 1)
             logs = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
             lengths = k.astype(float), np.exp(logs + special.xlogy(k, m1) + special.xlog1py(n - k, -m1))
-        variance = n * (m2 - m1**2)
+        variance = n * entry_variance(inputs)
         return InputLaw(n * m1, variance, variance, n * m2, n * m4 + n * (n - 1) * m2**2, n * m4, lengths)
     if inputs.kind == "ar1":
         rho, std = inputs.parameters

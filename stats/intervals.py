@@ -80,12 +80,20 @@ def bounded_mean(mean: float, variance: float, trials: int, span: float, error: 
     return Interval(mean, mean - half, mean + half, "bounded")
 
 
-def studentised(kind: str, estimate: float, standard_error: float, trials: int, error: float) -> Interval:
+LEAST_EFFECTIVE = 50.0
+"""Least number of observations as large as the largest one that an asymptotic interval may rest on. Where a few observations make
+up the standard error (sparse or heavy-tailed z), it is not known."""
+
+
+def studentised(
+    kind: str, estimate: float, standard_error: float, trials: int, error: float, effective: float = math.inf
+) -> Interval:
     """An asymptotic interval of the given kind (a key of `ASYMPTOTIC_FLOOR`) around an estimate.
 
-    The interval of a variance is formed on the scale of its logarithm, where its law is closer to Gaussian.
+    effective : the sum that the standard error is made of, over its largest term. The interval of a variance is formed on the scale
+    of its logarithm, where its law is closer to Gaussian.
     """
-    if trials < ASYMPTOTIC_FLOOR[kind] or not math.isfinite(standard_error):
+    if trials < ASYMPTOTIC_FLOOR[kind] or not effective >= LEAST_EFFECTIVE or not math.isfinite(standard_error):
         return Interval(estimate, 0.0 if kind == "variance" else -math.inf, math.inf, "asymptotic")
     half = normal_quantile(error) * standard_error
     if kind == "variance" and estimate > 0.0:

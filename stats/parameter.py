@@ -87,6 +87,24 @@ class ParameterLaw:
                 value = np.exp(np.minimum(logs, 0.0))
                 return np.where(np.isfinite(logs), value, np.where(y < half, 1.0, 0.0))
 
+    def envelope(self, t: np.ndarray) -> np.ndarray:
+        """A bound of |characteristic| at t >= 0 and beyond that does not rise; 1 for discrete laws, which come back to 1."""
+        r = np.asarray(t, float) * abs(self.scale)
+        return self.zero + (1.0 - self.zero) * self._envelope_before_zeros(r)
+
+    def _envelope_before_zeros(self, r: np.ndarray) -> np.ndarray:
+        match self.family:
+            case "uniform" | "truncated":  # a density of total variation V: at most V / r
+                cut = self.shape
+                peak = 1.0 / math.sqrt(12.0)
+                if self.family == "truncated":
+                    peak = 1.0 / (math.sqrt(2.0 * math.pi) * math.erf(cut / math.sqrt(2.0)))
+                return np.minimum(1.0, 2.0 * peak / np.maximum(r, 1e-300))
+            case "constant" | "rademacher":
+                return np.ones(np.shape(r))
+            case _:
+                return self._before_zeros(r)  # positive, and falls
+
     def times_gaussian(self, std: float):
         """E cos(t w x) for x ~ N(0, std**2), as a function of t."""
         if self.family == "normal":
@@ -101,8 +119,13 @@ class ParameterLaw:
             return characteristic
         if self.is_discrete:
             return lambda t: self.zero + (1.0 - self.zero) * np.exp(-0.5 * (self.scale * std * t) ** 2)
-        density = lambda x: 2.0 * np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)  # noqa: E731
-        return self._averaged(0.0, _REACH, density, std)
+        return self._averaged(0.0, _REACH, _half_normal, std, self.characteristic)
+
+    def times_gaussian_envelope(self, std: float):
+        """A bound of the former that does not rise."""
+        if self.family in ("normal", "uniform") or self.is_discrete:
+            return self.times_gaussian(std)  # positive, and falls
+        return self._averaged(0.0, _REACH, _half_normal, std, self.envelope)
 
     def times_uniform(self, low: float, high: float):
         """E cos(t w x) for x uniform between low and high, as a function of t."""
@@ -114,16 +137,25 @@ class ParameterLaw:
                 return self.zero + (1.0 - self.zero) * value
 
             return characteristic
-        return self._averaged(low, high, lambda x: np.full(x.shape, 1.0 / (high - low)), 1.0)
+        return self._averaged(low, high, lambda x: np.full(x.shape, 1.0 / (high - low)), 1.0, self.characteristic)
 
-    def _averaged(self, low: float, high: float, density, factor: float):
-        """The mean of `characteristic(t * factor * x)` over x, by Gauss-Legendre panels."""
+    def times_uniform_envelope(self, low: float, high: float):
+        """A bound of the former that does not rise."""
+        if self.family == "normal":
+            return self.times_uniform(low, high)
+        if self.is_discrete:  # the difference of two sines over t
+            width = abs(self.scale) * (high - low)
+            return lambda t: self.zero + (1.0 - self.zero) * np.minimum(1.0, 2.0 / np.maximum(width * t, 1e-300))
+        return self._averaged(low, high, lambda x: np.full(x.shape, 1.0 / (high - low)), 1.0, lambda t: self.envelope(np.abs(t)))
+
+    def _averaged(self, low: float, high: float, density, factor: float, function):
+        """The mean of `function(t * factor * x)` over x, by Gauss-Legendre panels."""
         ends = np.linspace(low, high, _PANELS + 1)
         half = np.diff(ends) / 2.0
         x = ((ends[:-1] + ends[1:]) / 2.0)[:, None] + half[:, None] * _NODES
         weight = (half[:, None] * _WEIGHTS * density(x)).ravel()
         x = factor * x.ravel()
-        return lambda t: self.characteristic(np.multiply.outer(t, x)) @ weight
+        return lambda t: function(np.multiply.outer(t, x)) @ weight
 
     def within(self, limit: float) -> float:
         """P(|w| <= limit)."""
@@ -144,6 +176,10 @@ class ParameterLaw:
             case _:
                 value = 1.0 - 2.0 * float(special.stdtr(self.shape, -r * math.sqrt(self.shape / (self.shape - 2.0))))
         return self.zero + (1.0 - self.zero) * value
+
+
+def _half_normal(x: np.ndarray) -> np.ndarray:
+    return 2.0 * np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
 
 
 def parameter_law(law: Law | None, fan_in: int, fan_out: int) -> ParameterLaw:

@@ -20,6 +20,7 @@ from fanin.stats.parameter import ParameterLaw, parameter_law
 from fanin.stats.symmetric_law import SymmetricLaw
 
 _MAX_CELLS = 1 << 22
+_LEAST_STD = 2.0**-110  # far enough above the least normal float32 number
 _MAX_ORDER = 2048  # of a covariance matrix whose eigenvalues are computed
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 
@@ -28,14 +29,15 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 class Preactivation:
     """What is known of z, and of how it depends on weights and input.
 
-    mean, variance : of z. symmetric : whether z is symmetric about 0. moments : E z**2, E z**4, E z**6, E z**8 of a symmetric z,
-    NaN where they do not exist or are not known. law : the whole law, where it is known. given_weights : E Var(z | weights), the
-    variance over inputs; given_input : E Var(z | input), the variance over weights. neurons_squares : correlation of the z**2 of
-    two neurons.
+    mean, variance : of z. centred : whether weights and biases have mean 0. symmetric : whether z is known to be symmetric about 0.
+    moments : E z**2, ... E z**8 of a centred z, NaN where they do not exist or are not known. law : the whole law,
+    where it is known. given_weights : E Var(z | weights), the variance over inputs; given_input : E Var(z | input), the variance
+    over weights. neurons_squares : correlation of the z**2 of two neurons.
     """
 
     mean: float
     variance: float
+    centred: bool
     symmetric: bool
     moments: np.ndarray
     law: SymmetricLaw | None
@@ -70,14 +72,20 @@ def preactivation(ensemble: Ensemble, networks: int | None = None) -> Preactivat
         variance = s2 * x.square + c**2 * x.sum_variance + b2
         if not 0.0 < variance < math.inf:
             raise SpecificationError(f"the pre-activation has variance {variance:g}; it must be positive and finite to be judged")
-        symmetric = c == 0.0 and ensemble.bias_mean == 0.0
-        moments = _moments_of_z(ensemble, x, weight, bias, networks) if symmetric else np.full(4, math.nan)
-        known = symmetric and np.isfinite(moments[0])
+        if variance < _LEAST_STD**2:
+            raise SpecificationError(
+                f"the pre-activation has standard deviation {math.sqrt(variance):.3g}; float32 keeps its law from "
+                f"{_LEAST_STD:.2g} on"
+            )
+        centred = c == 0.0 and ensemble.bias_mean == 0.0
+        moments = _moments_of_z(ensemble, x, weight, bias, networks) if centred else np.full(4, math.nan)
+        known = centred and np.isfinite(moments[0])
         law = _law(ensemble, x, weight, bias, moments, networks) if known else None
     return Preactivation(
         mean=c * x.sum_mean + ensemble.bias_mean,
         variance=variance,
-        symmetric=symmetric,
+        centred=centred,
+        symmetric=centred and "own" not in (weight.family, bias.family),
         moments=moments,
         law=law,
         given_weights=(s2 + c**2) * x.trace + c**2 * (x.sum_variance - x.trace),
@@ -156,46 +164,55 @@ def _law(
     if weight.family == "orthogonal":
         if x.lengths is None:
             return None
-        weighted, silent = _orthogonal_characteristic(ensemble, *x.lengths), float(x.lengths[1][x.lengths[0] == 0.0].sum())
+        weighted, silent = (
+            _orthogonal_mixture(ensemble, *x.lengths, _sphere_characteristic),
+            float(x.lengths[1][x.lengths[0] == 0.0].sum()),
+        )
+        bound = _orthogonal_mixture(ensemble, *x.lengths, _sphere_envelope)
     elif inputs.kind in IID:
-        single, never = _term(ensemble, weight)
-        weighted, silent = lambda t: single(t) ** n, never**n
+        single, single_bound, never = _term(ensemble, weight)
+        weighted, bound, silent = lambda t: single(t) ** n, lambda t: single_bound(t) ** n, never**n
     elif inputs.kind in ("ar1", "correlated"):
         if weight.family != "normal" or weight.zero or n > _MAX_ORDER:
             return None
         eigenvalues = linalg.eigvalsh(covariance(inputs, n)) * weight.scale**2
-        weighted = lambda t: np.exp(-0.5 * np.log1p(np.multiply.outer(t**2, eigenvalues)).sum(axis=1))  # noqa: E731
+        weighted = bound = lambda t: np.exp(-0.5 * np.log1p(np.multiply.outer(t**2, eigenvalues)).sum(axis=1))
         silent = float(not eigenvalues.any())
     else:
         values, counts, chances = _rows(ensemble, networks)
         never = weight.zero if weight.scale else 1.0
         silent = float(chances @ never ** ((values != 0.0) @ counts))
-        weighted = _rows_characteristic(weight, values, counts, chances)
+        weighted = _rows_characteristic(weight, weight.characteristic, values, counts, chances)
+        bound = _rows_characteristic(weight, weight.envelope, values, counts, chances)
     if bias.is_discrete and bias.scale:
         silent = 0.0
+    atom = silent * (bias.zero if bias.scale else 1.0)
     return SymmetricLaw(
         characteristic=lambda t: weighted(t) * bias.characteristic(t),
+        envelope=lambda t: np.maximum(bound(t) * bias.envelope(t) - atom, 0.0),  # expanded, both have positive coefficients
         moments=tuple(moments.tolist()),
-        atom=silent * (bias.zero if bias.scale else 1.0),
+        atom=atom,
     )
 
 
 def _term(ensemble: Ensemble, weight: ParameterLaw):
-    """E cos(t w x) of one product of weight and input, and the probability that it is zero."""
+    """E cos(t w x) of one product of weight and input, its envelope, and the probability that it is zero."""
     inputs = ensemble.inputs
     never = weight.zero if weight.scale else 1.0
     if inputs.kind == "bernoulli":
         p = inputs.parameters[0]
-        return lambda t: (1.0 - p) + p * weight.characteristic(t), (1.0 - p) + p * never
+        mixed = [lambda t, part=part: (1.0 - p) + p * part(t) for part in (weight.characteristic, weight.envelope)]
+        return *mixed, (1.0 - p) + p * never
     if inputs.kind == "uniform":
-        return weight.times_uniform(*inputs.parameters), never
+        return weight.times_uniform(*inputs.parameters), weight.times_uniform_envelope(*inputs.parameters), never
     zero, std = inputs.parameters if inputs.kind == "sparse" else (0.0, inputs.parameters[0])
-    product = weight.times_gaussian(std)
-    return lambda t: zero + (1.0 - zero) * product(t), zero + (1.0 - zero) * (never if std else 1.0)
+    products = weight.times_gaussian(std), weight.times_gaussian_envelope(std)
+    mixed = [lambda t, product=product: zero + (1.0 - zero) * product(t) for product in products]
+    return *mixed, zero + (1.0 - zero) * (never if std else 1.0)
 
 
-def _orthogonal_characteristic(ensemble: Ensemble, lengths: np.ndarray, chances: np.ndarray):
-    """E cos(t z) of z = s sqrt(N) |x| u, where u is a coordinate of a uniform point on the sphere in N dimensions."""
+def _orthogonal_mixture(ensemble: Ensemble, lengths: np.ndarray, chances: np.ndarray, of_sphere):
+    """The mean of `of_sphere` for z = s sqrt(N) |x| u, where u is a coordinate of a uniform point on the sphere in N dimensions."""
     order = max(ensemble.widths[:2])
     scale = math.sqrt(ensemble.weight_variance * order)
     distinct, inverse = np.unique(lengths, return_inverse=True)
@@ -205,7 +222,7 @@ def _orthogonal_characteristic(ensemble: Ensemble, lengths: np.ndarray, chances:
     def characteristic(t: np.ndarray) -> np.ndarray:
         total = np.zeros(np.shape(t))
         for length, share in zip(distinct[kept], shares[kept], strict=True):
-            total += share * _sphere_characteristic(t * scale * math.sqrt(length), order)
+            total += share * of_sphere(t * scale * math.sqrt(length), order)
         return total
 
     return characteristic
@@ -224,6 +241,21 @@ def _sphere_characteristic(r: np.ndarray, order: int) -> np.ndarray:
     weights = _WEIGHTS * np.cos(angles) ** (order - 2)
     value = np.cos(np.multiply.outer(np.minimum(r, 400.0), np.sin(angles))) @ (weights / weights.sum())
     return np.where(r < 400.0, value, 0.0)
+
+
+def _sphere_envelope(r: np.ndarray, order: int) -> np.ndarray:
+    """A bound of the former that does not rise: sqrt(r) |J_v(r)| is at most sqrt(2/pi) up to v = 1/2, and beyond a power of v.
+
+    Olenko 2006, "Upper bound on sqrt(x) J_v(x) and its applications", Integral Transforms and Special Functions 17.
+    """
+    if order == 1:
+        return np.ones(np.shape(r))
+    v = order / 2.0 - 1.0
+    root = v ** (1.0 / 3.0)
+    peak = math.sqrt(2.0 / math.pi) if v <= 0.5 else 0.674886 * math.sqrt(root + 1.855758 / root + 0.3 * 1.855758**2 / v)
+    size = np.maximum(r, 1e-300)
+    logs = special.gammaln(v + 1.0) + v * np.log(2.0 / size) + math.log(peak) - 0.5 * np.log(size)
+    return np.exp(np.minimum(logs, 0.0))
 
 
 def _cumulants(moments: np.ndarray) -> np.ndarray:
@@ -254,8 +286,11 @@ def _moments(cumulants: np.ndarray) -> np.ndarray:
     )
 
 
-def _rows_characteristic(weight: ParameterLaw, values: np.ndarray, counts: np.ndarray, chances: np.ndarray):
-    """E cos(t sum_j w_j x_j), averaged over rows x with their chances; column j stands counts[j] times."""
+def _rows_characteristic(weight: ParameterLaw, function, values: np.ndarray, counts: np.ndarray, chances: np.ndarray):
+    """The product of `function` over t x_j, averaged over rows x with their chances; column j stands counts[j] times.
+
+    `function` is the characteristic function of a weight or its envelope, which for plain normal weights are the same.
+    """
     if weight.family == "normal" and not weight.zero:
         norms, inverse = np.unique((values**2) @ counts, return_inverse=True)
         shares = np.bincount(inverse, chances)
@@ -267,7 +302,7 @@ def _rows_characteristic(weight: ParameterLaw, values: np.ndarray, counts: np.nd
         for row, chance in zip(values, chances, strict=True):
             x, times = np.unique(row, return_counts=True) if values.shape[0] > 1 else (row, counts)
             total += chance * np.concatenate(
-                [np.prod(weight.characteristic(np.multiply.outer(part, x)) ** times, axis=1) for part in _parts(t, x.size)]
+                [np.prod(function(np.multiply.outer(part, x)) ** times, axis=1) for part in _parts(t, x.size)]
             )
         return total
 

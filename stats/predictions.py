@@ -84,7 +84,8 @@ class Theory:
         names = ["z.mean"]
         if self._freedom > 4.0:
             names.append("z.variance")
-            names += [f"z.variance.{part}" for part in PARTS if random_input and not inputs.in_turn]
+            parts = {"given.weights": z.given_weights, "given.input": z.given_input}
+            names += [f"z.variance.{part}" for part in PARTS if random_input and not inputs.in_turn and parts[part] > 0.0]
         if z.symmetric and self._freedom > 6.0:
             names.append("z.skewness")
         if z.orders > 1 and self._freedom > 8.0:
@@ -110,7 +111,7 @@ class Theory:
         """Products are compared for z of mean zero; where rows come in turn, the sizes of z follow the rows."""
         names = []
         in_turn = self.ensemble.inputs.in_turn
-        if self.preactivation.symmetric:
+        if self.preactivation.centred:
             relations = [name for name in RELATIONS if name != "neurons" or self.ensemble.neurons > 1]
             squares = self.preactivation.orders > 1 and self._freedom > 8.0
             for relation in relations:
@@ -119,15 +120,15 @@ class Theory:
                     names.append(f"independence.{relation}.squares")
             if self._freedom > 4.0 and not in_turn:
                 names.append("independence.blockmeans")
-        names.append("independence.lane.sign")
+        if self.preactivation.symmetric or not in_turn:
+            names.append("independence.lane.sign")
         return [*names, "independence.lane.size"] if self.ensemble.tails and not in_turn else names
 
     def predict(self, name: str) -> Prediction:
         """The prediction of one quantity."""
         self.check_moments(name)
         base, argument = split_name(name)
-        if base == "z.skewness" or (base.startswith("independence.") and ".lane." not in base):
-            self._check_symmetry(name)
+        self._check_symmetry(base)
         if base.startswith("independence."):
             if self.ensemble.inputs.in_turn and base.endswith(("blockmeans", "lane.size", "squares")) and "neurons" not in base:
                 raise SpecificationError(f"theory does not predict {name} where rows come in turn: the sizes of z follow the rows")
@@ -149,7 +150,13 @@ class Theory:
         return self._of_activation(base)
 
     def _check_symmetry(self, name: str) -> None:
-        if not self.preactivation.symmetric:
+        z, in_turn = self.preactivation, self.ensemble.inputs.in_turn
+        if name == "z.skewness" and not z.symmetric:
+            raise SpecificationError(f"theory predicts {name} only for weights and biases that are symmetric about zero")
+        if name.startswith("independence.lane.sign"):
+            if in_turn and not z.symmetric:
+                raise SpecificationError(f"theory does not predict {name} where rows come in turn and z is not symmetric")
+        elif name.startswith("independence.") and ".lane." not in name and not z.centred:
             raise SpecificationError(f"theory predicts {name} only for weights and biases of mean zero")
 
     def _of_z(self, base: str, argument: float | None) -> Prediction:

@@ -8,8 +8,10 @@ Standard errors come from influence functions (van der Vaart 1998, ch. 20) of pe
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -58,7 +60,8 @@ def split_name(name: str) -> tuple[str, float | None]:
     """
     match = re.fullmatch(r"([a-z.]+)(?:\[([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\])?", name)
     if match is None or match[1] not in QUANTITIES:
-        raise SpecificationError(f"{name!r} is not a quantity; known are {', '.join(QUANTITIES)}")
+        near = difflib.get_close_matches(name.partition("[")[0], QUANTITIES, n=1, cutoff=0.0)[0]
+        raise SpecificationError(f"{name!r} is not a quantity; the nearest is {near} (known: {', '.join(QUANTITIES)})")
     return match[1], None if match[2] is None else float(match[2])
 
 
@@ -102,12 +105,17 @@ def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, la
     """Estimate and interval of a quantity.
 
     layer : what was recorded. error : the probability with which the interval may miss. law : the predicted law of z, for
-    `z.law`. Without any finite network every interval is the whole line.
+    `z.law`. Where a network is not finite, and enters no sum, every interval is the whole line.
     """
+    if layer.finite == 0:
+        return Interval(math.nan, -math.inf, math.inf, "exact")
+    interval = _measure(name, layer, ensemble, error, law)
+    return replace(interval, low=-math.inf, high=math.inf) if layer.counts["nonfinite"] else interval
+
+
+def _measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, law: SymmetricLaw | None) -> Interval:
     base, argument = split_name(name)
     n = layer.finite
-    if n == 0:
-        return Interval(math.nan, -math.inf, math.inf, "exact")
     if base == "z.tail":
         return proportion(layer.tails[_tail_index(ensemble, argument)], n, error)
     if base in ("phi.saturated", "slope.below"):
@@ -152,10 +160,13 @@ def _moment(base: str, layer: Accumulators, error: float) -> Interval:
     n = layer.finite
     mean, m2, m3, m4, m5, m6, _, m8 = central_moments(layer, "z", 8)[1:]
     m2 = max(m2, 0.0)  # sums of blocks are rounded
+    largest = max(layer.largest - mean, mean - layer.smallest)
+    order, moment = {"z.mean": (2, m2), "z.variance": (4, m4), "z.skewness": (6, m6)}.get(base, (8, m8))
+    effective = n * moment / largest**order if largest**order > 0.0 else 0.0
     if base == "z.mean":
-        return studentised("mean", mean, math.sqrt(m2 / n), n, error)
+        return studentised("mean", mean, math.sqrt(m2 / n), n, error, effective)
     if base == "z.variance":
-        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error)
+        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error, effective)
     sd = math.sqrt(m2)
     if sd**8 == 0.0:  # z is constant, or so small that its moments are not float64 numbers
         return Interval(math.nan, -math.inf, math.inf, "asymptotic")
@@ -164,11 +175,11 @@ def _moment(base: str, layer: Accumulators, error: float) -> Interval:
     if base == "z.skewness":  # influence y**3 - skew - 3 y - (3/2) skew (y**2 - 1)
         a = 1.5 * skew
         variance = s6 - skew**2 + 9.0 + a**2 * (kurt - 1.0) - 6.0 * kurt - 2.0 * a * (s5 - skew) + 6.0 * a * skew
-        return studentised("skewness", skew, math.sqrt(max(variance, 0.0) / n), n, error)
+        return studentised("skewness", skew, math.sqrt(max(variance, 0.0) / n), n, error, effective)
     # influence y**4 - kurt - 4 skew y - 2 kurt (y**2 - 1)
     variance = s8 - kurt**2 + 16.0 * skew**2 + 4.0 * kurt**2 * (kurt - 1.0) - 8.0 * skew * s5
     variance += -4.0 * kurt * (s6 - kurt) + 16.0 * kurt * skew**2
-    return studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, error)
+    return studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, error, effective)
 
 
 def _part(part: str, layer: Accumulators, error: float) -> Interval:
@@ -177,7 +188,8 @@ def _part(part: str, layer: Accumulators, error: float) -> Interval:
     if pairs == 0:
         return Interval(math.nan, -math.inf, math.inf, "asymptotic")
     first, second = layer.sum(f"{part}^1") / pairs, layer.sum(f"{part}^2") / pairs
-    return studentised("mean", float(first), math.sqrt(max(float(second - first**2), 0.0) / pairs), pairs, error)
+    spread = math.sqrt(max(float(second - first**2), 0.0) / pairs)
+    return studentised("mean", float(first), spread, pairs, error, _kish(pairs, float(first), float(second)))
 
 
 def _activation_moment(base: str, layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
@@ -186,13 +198,18 @@ def _activation_moment(base: str, layer: Accumulators, ensemble: Ensemble, error
     span = shape.high - shape.low if variable == "phi" else shape.steepest
     if what == "variance":
         _, _, m2, _, m4 = central_moments(layer, variable, 4)
-        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error)
+        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error, _kish(n, m2, m4))
     if what == "mean":
         _, mean, m2 = central_moments(layer, variable, 2)
         return bounded_mean(mean, m2 * n / max(n - 1, 1), n, span, error)
     square, fourth = layer.sum(f"{variable}^2") / n, layer.sum(f"{variable}^4") / n
     variance = float(fourth - square**2) * n / max(n - 1, 1)
     return bounded_mean(float(square), variance, n, span**2, error)
+
+
+def _kish(trials: int, mean: float, square: float) -> float:
+    """How many of some non-negative numbers, given by mean and mean square, make up their sum (Kish 1965, Survey Sampling)."""
+    return trials * mean**2 / square if square > 0.0 else 0.0
 
 
 def _within(layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
@@ -222,15 +239,20 @@ def _independence(base: str, layer: Accumulators, error: float) -> Interval:
             return Interval(math.nan, 0.0, math.inf, "asymptotic")
         size = m2 * BLOCK
         first, second = float(layer.sum("blocksum^2") / blocks) / size, float(layer.sum("blocksum^4") / blocks) / size**2
-        return studentised("blockmeans", first, math.sqrt(max(second - first**2, 0.0) / blocks), blocks, error)
+        spread = math.sqrt(max(second - first**2, 0.0) / blocks)
+        return studentised("blockmeans", first, spread, blocks, error, _kish(blocks, first, second))
     pairs = layer.counts[relation]
     if pairs == 0 or m2 == 0.0 or m4 <= m2**2:
         return Interval(math.nan, -math.inf, math.inf, "asymptotic")
     p1, p2, p4 = (float(layer.sum(f"{relation}^{k}") / pairs) for k in (1, 2, 4))
     if base.endswith("squares"):
         scale = m4 - m2**2
-        return studentised("correlation", (p2 - m2**2) / scale, math.sqrt(max(p4 - p2**2, 0.0) / pairs) / scale, pairs, error)
-    return studentised("correlation", p1 / m2, math.sqrt(max(p2 - p1**2, 0.0) / pairs) / m2, pairs, error)
+        spread = math.sqrt(max(p4 - p2**2, 0.0) / pairs) / scale
+        # Eighth powers of products are not recorded: those of z stand in, with a factor that is 1 for independent Gaussian z.
+        largest = max(abs(layer.largest), abs(layer.smallest)) ** 8
+        effective = float(layer.sum("z^8")) / largest * min(1.0, 9.0 * p2**2 / p4) if largest and p4 else 0.0
+        return studentised("correlation", (p2 - m2**2) / scale, spread, pairs, error, effective)
+    return studentised("correlation", p1 / m2, math.sqrt(max(p2 - p1**2, 0.0) / pairs) / m2, pairs, error, _kish(pairs, p2, p4))
 
 
 def _lane(base: str, layer: Accumulators, error: float) -> Interval:

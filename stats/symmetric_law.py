@@ -28,11 +28,14 @@ class SymmetricLaw:
     """A symmetric law of a real number z.
 
     characteristic : function of an array t >= 0, giving E cos(t z).
+    envelope : function of t that does not rise and bounds |characteristic - atom| at t and everywhere beyond. A characteristic
+        function may vanish and come back (that of a sum on a lattice does), so sums end by the envelope, never by a value.
     moments : E z**2, E z**4, E z**6, E z**8; NaN from the first on that does not exist.
     atom : P(z = 0); the rest of the law has a density.
     """
 
     characteristic: Callable[[np.ndarray], np.ndarray]
+    envelope: Callable[[np.ndarray], np.ndarray]
     moments: tuple[float, float, float, float]
     atom: float = 0.0
 
@@ -69,13 +72,17 @@ class SymmetricLaw:
 
     def _terms(
         self, step: float, offset: float, factor: Callable[[np.ndarray], np.ndarray]
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Frequencies (k + offset) * step and the characteristic function less its atom times `factor`, until negligible."""
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+        """Frequencies (k + offset) * step, the characteristic function less its atom times `factor`, a bound of it from there on.
+
+        They end where the bound is negligible. `factor` does not rise.
+        """
         for start in range(0, _MAX_TERMS, _CHUNK):
             t = (np.arange(start, start + _CHUNK) + offset) * step
             value = (self.characteristic(t) - self.atom) * factor(t)
-            yield t, value
-            if np.abs(value).max() < _NEGLIGIBLE:
+            beyond = float((self.envelope(t[-1:]) * factor(t[-1:]))[0])
+            yield t, value, beyond
+            if beyond < _NEGLIGIBLE:
                 return
 
     @functools.cached_property
@@ -85,10 +92,10 @@ class SymmetricLaw:
         parts = list(self._terms(step, 0.5, np.ones_like))
         t = np.concatenate([part[0] for part in parts])
         value = np.concatenate([part[1] for part in parts])
-        # Left out: an integral of |characteristic| / t, at most its last size where it falls at least like 1 / t. Where it does not
-        # fall so within the terms allowed (scales too far apart), the sum says nothing.
-        last = float(np.abs(parts[-1][1]).max())
-        falls = last < _NEGLIGIBLE or last <= 0.6 * float(np.abs(parts[len(parts) // 2][1]).max())
+        # Left out: an integral of |characteristic| / t, at most twice the envelope at its lower end where that falls at least like
+        # the square root of 1 / t. Where it does not fall so within the terms allowed (scales too far apart), the sum says nothing.
+        last = 2.0 * parts[-1][2]
+        falls = last < 2.0 * _NEGLIGIBLE or parts[-1][2] <= 0.72 * parts[len(parts) // 2][2]
         return t, value / (t / step) / math.pi, self.tail + last / math.pi + 1e-15 if falls else 1.0
 
     @property
@@ -136,9 +143,9 @@ class SymmetricLaw:
             return np.exp(2.0 * special.loggamma(power + 1j * t / gain).real - special.gammaln(2 * power))
 
         total, last = -0.5 * (1.0 - self.atom) * math.exp(2.0 * special.gammaln(power) - special.gammaln(2 * power)), 0.0
-        for _, value in self._terms(step * gain, 0.0, transform):
+        for _, value, bound in self._terms(step * gain, 0.0, transform):
             total += math.fsum(value)
-            last = float(np.abs(value).max())
+            last = bound
         if last >= _NEGLIGIBLE:  # terms were left out: only the range of sigma' bounds the error
             return float(np.clip(total * step / math.pi, 0.0, 0.25**power)), 0.25**power
         copies = 3.0 * math.exp(-0.5 * power * period) + 2.0 * 0.25**power * self.tail

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fanin.report import Report
-from fanin.whole_file import write_whole
+from fanin.whole_file import refuse_unwritable, write_whole
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _METADATA: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -244,8 +244,7 @@ def check_path(path: str | os.PathLike[str]) -> Path:
         raise SpecificationError(f"{os.fspath(path)} is a folder; give the name of a file for the plot")
     if not has_folder:
         raise SpecificationError(f"the folder {target.parent} of the plot does not exist")
-    if not os.access(target.parent, os.W_OK):
-        raise SpecificationError(f"the folder {target.parent} of the plot cannot be written to")
+    refuse_unwritable(target)
     with _style():
         return target
 

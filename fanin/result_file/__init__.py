@@ -28,7 +28,7 @@ from fanin.result_file.plain_values import expect, expect_keys
 from fanin.result_file.state import check_study, read_state, write_state
 from fanin.result_file.strict_json import compact, parse
 from fanin.studies import Study
-from fanin.whole_file import write_whole
+from fanin.whole_file import refuse_unwritable, write_whole
 
 SUFFIXES = (".json", ".nc")
 _GROWTH = 24  # bytes of Python objects for one byte of JSON, at most
@@ -91,12 +91,11 @@ def _check_place(target: Path, overwrite: bool) -> None:
     folder = target.parent
     if not folder.is_dir():
         raise SpecificationError(f"{target} cannot be written: the folder {folder} does not exist")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise SpecificationError(f"{target} cannot be written: the folder {folder} is not writable")
     if target.is_dir():
         raise SpecificationError(f"{target} is a folder; give the name of a file")
     if (target.exists() or target.is_symlink()) and not overwrite:
         raise SpecificationError(f"{target} exists already; give another name, or ask to overwrite it")
+    refuse_unwritable(target)
 
 
 def read(path: str | os.PathLike[str]) -> Saved:

@@ -9,7 +9,7 @@ import pytest
 import fanin
 from fanin.cli import main
 from fanin.engine.recipes import ALIASES, SCHEMES, parse_scheme
-from fanin.scheme_table import variance_formula
+from fanin.scheme_table import table, variance_formula
 
 CUT = 0.7737413035  # variance of N(0, 1) given |w| < 2
 
@@ -120,6 +120,9 @@ def test_the_table_and_the_numbers(printed, monkeypatch):
     for name in SCHEMES:
         assert any(line.startswith(f"{name} ") for line in lines)
     assert any("haiku.linear" in line and "0.773741/n" in line for line in lines)
+    assert len(lines) == len(SCHEMES) + 1  # in a pipe a scheme has one line
+    narrow = table(40)
+    assert all(f"{name}\n" in narrow for name in SCHEMES)
     code, out, _ = printed("he_normal", "--fan-in", "784")
     assert code == 0
     rows = dict(line.split("  ", 1) for line in map(str.strip, out.splitlines()))

@@ -33,6 +33,19 @@ def test_it_is_sampled_and_judged(law):
     assert "triangular" in repr(report)
 
 
+def test_one_that_is_not_symmetric_is_not_taken_for_symmetric():
+    """An exponential less its mean: mean 0, variance 1, kurtosis 9, skewness 2."""
+
+    def exponential(first, second):
+        return np.float32(-log(np.float32((np.float64(first) + 0.5) * 2.0**-32)) - np.float32(1.0))
+
+    report = fanin.verify(ensemble(fanin.Law.from_function(exponential, 1.0, 9.0), "on:1"), networks=2**20, tolerance=5)
+    words = {verdict.claim.quantity: verdict.verdict for verdict in report.verdicts}
+    assert {"z.variance", "z.kurtosis", "independence.neighbours"} <= set(words)
+    assert not {"z.skewness", "phi.mean"} & set(words)
+    assert "refuted" not in words.values()
+
+
 def test_it_is_scaled_over_a_fan(law):
     scaled = fanin.Law.from_function(triangular, TWO_SIXTHS, 2.4, gain=2.0, over="fan_in")
     found = fanin.simulate(ensemble(scaled, "on:8"), networks=2**18, seed=2).estimates()

@@ -217,7 +217,7 @@ def test_what_cannot_be_judged_is_refused_before_sampling(study):
         ('quantities = ["independence.neurons"]\n' + A, "needs a layer of at least two neurons"),
         ('quantities = ["z.variance.given.input"]\n' + A, "needs inputs that differ between networks"),
         ('quantities = ["z.law"]\n' + A + 'inputs = "gaussian"\nscheme = "constant:1"', "theory does not know the law of z"),
-        ('quantities = ["z.skewness"]\n' + A + 'scheme = "normal:1+constant:1"', "only for weights and biases of mean zero"),
+        ('quantities = ["z.skewness"]\n' + A + 'scheme = "normal:1+constant:1"', "symmetric about zero"),
         ("quantities = []\n" + A, "claims nothing; give it quantities or claims"),
     ):
         with pytest.raises(SpecificationError) as refused:
