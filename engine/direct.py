@@ -210,29 +210,37 @@ def _all_zero(x):
 
 
 @kernel
-def _add_input(plan, lanes, j, block):
-    """Add what input j brings to every sum of a block."""
-    fixed = plan.input_kind == _FIXED
-    if fixed:
-        if plan.data[j, 0] == F(0.0):
+def _add_inputs(plan, lanes, block, stop):
+    """Add what each input brings to every sum of a block.
+
+    Arrays are taken out of `plan` and `lanes` before the loop: a call with the whole of them counts references to every array.
+    """
+    fixed, data, weights, words = plan.input_kind == _FIXED, plan.data, plan.weights, lanes.words
+    x, w, z, other, crossed, outside = lanes.x, lanes.w, lanes.z, lanes.other, lanes.crossed, lanes.outside
+    for j in range(plan.fan_in):
+        if stop[0] != 0:
             return
-        draw_parameter(plan, lanes, plan.weights, _WEIGHT, np.uint64(j), block)
-        _add_scaled(lanes.z, lanes.w, plan.data[j, 0], lanes.outside)
-    else:
-        draw_input(plan, lanes, j, block)
-        if _all_zero(lanes.x):
-            return
-        draw_parameter(plan, lanes, plan.weights, _WEIGHT, np.uint64(j), block)
-        _add_counted(lanes.z, lanes.w, lanes.x, lanes.outside)
-        if plan.crossed:
-            add_weighted(lanes.crossed[:HALF], lanes.w[:HALF], lanes.x[HALF:])
-            add_weighted(lanes.crossed[HALF:], lanes.w[HALF:], lanes.x[:HALF])
-    if plan.neurons > 1:
-        draw_parameter(plan, lanes, plan.weights, _WEIGHT, np.uint64(plan.fan_in + j), block)
         if fixed:
-            add_multiple(lanes.other, lanes.w, plan.data[j, 0])
+            if data[j, 0] == F(0.0):
+                continue
         else:
-            add_weighted(lanes.other, lanes.w, lanes.x)
+            draw_input(plan, lanes, j, block)
+            if _all_zero(x):
+                continue
+        draw_row(weights, words, plan.key, _WEIGHT, np.uint64(j), _LAYER, block, w)
+        if fixed:
+            _add_scaled(z, w, data[j, 0], outside)
+        else:
+            _add_counted(z, w, x, outside)
+        if plan.crossed:
+            add_weighted(crossed[:HALF], w[:HALF], x[HALF:])
+            add_weighted(crossed[HALF:], w[HALF:], x[:HALF])
+        if plan.neurons > 1:
+            draw_row(weights, words, plan.key, _WEIGHT, np.uint64(plan.fan_in + j), _LAYER, block, w)
+            if fixed:
+                add_multiple(other, w, data[j, 0])
+            else:
+                add_weighted(other, w, x)
 
 
 @kernel
@@ -289,10 +297,9 @@ def preactivate(plan, lanes, block, stop):
     if plan.order > 0:
         _rotate(plan, lanes, block, stop)
     else:
-        for j in range(plan.fan_in):
-            if stop[0] != 0:
-                return
-            _add_input(plan, lanes, j, block)
+        _add_inputs(plan, lanes, block, stop)
+        if stop[0] != 0:
+            return
     if plan.has_bias:
         draw_parameter(plan, lanes, plan.bias, _BIAS, _ZERO, block)
         _add_scaled(lanes.z, lanes.w, F(1.0), lanes.outside)

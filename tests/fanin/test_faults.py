@@ -36,8 +36,8 @@ FAULTS = {
         [
             (
                 "direct.py",
-                "for j in range(plan.fan_in):\n            if stop",
-                "for j in range(plan.fan_in - 1):\n            if stop",
+                "for j in range(plan.fan_in):\n        if stop",
+                "for j in range(plan.fan_in - 1):\n        if stop",
             )
         ],
         "standard",
@@ -130,14 +130,14 @@ FAULTS = {
         {"z.variance"},
     ),
     "crossed with its own input": (
-        [("direct.py", "lanes.w[:HALF], lanes.x[HALF:])", "lanes.w[:HALF], lanes.x[:HALF])")],
+        [("direct.py", "(crossed[:HALF], w[:HALF], x[HALF:])", "(crossed[:HALF], w[:HALF], x[:HALF])")],
         "standard",
         20,
         "gaussian",
         {"z.variance.given.weights"},
     ),
     "second neuron takes the weights of the first": (
-        [("direct.py", "np.uint64(plan.fan_in + j), block)", "np.uint64(j), block)")],
+        [("direct.py", "np.uint64(plan.fan_in + j), _LAYER", "np.uint64(j), _LAYER")],
         "standard",
         [20, 2],
         "on:10",
