@@ -14,31 +14,7 @@ import pytest
 import fanin
 from fanin import data, load_inputs
 from tests.campaigns.broken_files import idx
-
-TABLE = np.random.default_rng(5).normal(size=(7, 4))
-IMAGES = (np.arange(24) * 11 % 256).astype(np.uint8).reshape(3, 2, 4)
-
-
-def refusal(text):
-    with pytest.raises(fanin.SpecificationError) as refused:
-        load_inputs(str(text))
-    sentence = str(refused.value)
-    assert sentence.isprintable()
-    assert len(sentence) < 1000
-    return sentence
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(name, content):
-        path = tmp_path / name
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            np.save(path, content)
-        return path
-
-    return write
+from tests.input_files import IMAGES, TABLE, refusal
 
 
 def zipped(members, method=zipfile.ZIP_DEFLATED):

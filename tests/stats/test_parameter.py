@@ -9,6 +9,7 @@ from scipy import integrate, stats
 from fanin.engine.errors import SpecificationError
 from fanin.engine.schemes import parse_law, truncated_variance
 from fanin.stats.parameter import parameter_law
+from fanin.stats.preactivation import _sphere_characteristic, _sphere_envelope
 
 
 def density(text):
@@ -113,3 +114,27 @@ def test_laws_that_are_none(text, sentence):
     with pytest.raises(SpecificationError) as refused:
         parse_law(text)
     assert sentence in str(refused.value)
+
+
+def is_envelope(values, bound):
+    """Whether the bound does not rise and is at least as large as every value from its place on."""
+    beyond = np.maximum.accumulate(np.abs(values)[::-1])[::-1]
+    return bool((np.diff(bound) <= 1e-15).all() and (beyond <= bound + 1e-12).all())
+
+
+@pytest.mark.parametrize("text", [*LAWS, "rademacher:1", "constant:0.5", "rademacher:1,sparse=0.5"])
+def test_envelopes_bound_all_that_follows(text):
+    """Of a weight and of its products with inputs; a characteristic function itself is none where it vanishes and comes back."""
+    law, t = parameter_law(parse_law(text), 1, 1), np.linspace(0.0, 60.0, 6001)
+    assert is_envelope(law.characteristic(t), law.envelope(t))
+    assert is_envelope(law.times_gaussian(0.8)(t), law.times_gaussian_envelope(0.8)(t))
+    for low, high in ((-0.5, 2.0), (1.0, 2.0)):
+        assert is_envelope(law.times_uniform(low, high)(t), law.times_uniform_envelope(low, high)(t))
+    if law.family in ("uniform", "rademacher"):
+        assert not is_envelope(law.characteristic(t), np.abs(law.characteristic(t)))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 7, 20, 40, 41, 300])
+def test_envelopes_on_the_sphere(order):
+    r = np.linspace(0.0, 300.0, 30_001)
+    assert is_envelope(_sphere_characteristic(r, order), _sphere_envelope(r, order))
