@@ -15,7 +15,7 @@ import numpy as np
 
 from fanin.engine.errors import SpecificationError
 
-KINDS = ("on", "subset", "bernoulli", "gaussian", "uniform", "sparse", "ar1", "correlated", "fixed", "rows")
+KINDS = ("on", "subset", "bernoulli", "gaussian", "uniform", "sparse", "ar1", "correlated", "fixed", "rows", "pair", "points")
 HALF = -1  # the count of a half-on input until the number of inputs is known
 MAX_ROWS = 1 << 24
 MAX_CORRELATED = 2048
@@ -34,6 +34,8 @@ class Inputs:
       shape (n, n), times independent N(0, 1).
     - "fixed": the vector `data`, shape (n,). "rows": a row of `data`, shape (rows, n), drawn uniformly or, `in_turn`, row i modulo
       the number of rows for network i.
+    - "pair" (q, c): two inputs of squared length q * n and correlation c. "points": the inputs `data`, shape (points, n). Both go
+      through one and the same network.
 
     `data` is float32 and as the network sees it: `scale` and `preparation` say what was done to what was read from `source`.
     """
@@ -122,6 +124,36 @@ class Inputs:
         data = _checked_array(values, 2, float(scale), source)
         return cls("rows", shared=shared, in_turn=in_turn, data=data, scale=float(scale), source=source, preparation=preparation)
 
+    @classmethod
+    def pair(cls, square: float, correlation: float) -> Inputs:
+        """Two inputs for every network, of squared length square * n and with a given correlation (cosine)."""
+        square = _number(square, "the mean square of a pair of inputs", 0.0, _LARGEST)
+        return cls("pair", parameters=(square, _number(correlation, "the correlation of a pair of inputs", -1.0, 1.0)), shared=True)
+
+    @classmethod
+    def points(cls, values: Any) -> Inputs:
+        """The given inputs, shape (points, n), go through every network."""
+        return cls("points", shared=True, data=_checked_array(values, 2, 1.0, "points"), source="points")
+
+    @property
+    def given_points(self) -> int:
+        """Inputs that go through every network, where the law says so; else 0."""
+        return 2 if self.kind == "pair" else len(self.data) if self.kind == "points" and self.data is not None else 0
+
+    def vectors(self, n: int) -> np.ndarray:
+        """The inputs of a law without randomness, float32 (points, n)."""
+        if self.kind == "on":
+            return np.where(np.arange(n) < self.count, np.float32(1.0), np.float32(0.0))[None, :]
+        if self.kind == "pair":
+            square, correlation = self.parameters
+            half = n // 2
+            across = np.where(np.arange(n) < half, math.sqrt((n - half) / half), -math.sqrt(half / (n - half)))
+            both = np.array([np.ones(n), correlation + math.sqrt(1.0 - correlation**2) * across])
+            return (math.sqrt(square) * both).astype(np.float32)
+        if self.data is None or self.is_random:
+            raise SpecificationError(f"inputs {self} are random")
+        return self.data.reshape(-1, n)
+
     @property
     def drawn_once(self) -> bool:
         """Whether all networks see one and the same random draw."""
@@ -130,7 +162,7 @@ class Inputs:
     @property
     def is_random(self) -> bool:
         """Whether the input has a law, be it drawn for every network or once."""
-        return self.kind not in ("on", "fixed")
+        return self.kind not in ("on", "fixed", "pair", "points")
 
     def resolved(self, n: int) -> Inputs:
         """This law for n inputs: half-on becomes a count, and sizes that do not fit are refused."""
@@ -144,6 +176,8 @@ class Inputs:
                 inputs = dataclasses.replace(self, count=n // 2)
             if isinstance(inputs.count, bool) or not isinstance(inputs.count, int) or not 0 <= inputs.count <= n:
                 raise SpecificationError(f"{inputs.count!r} of {n} inputs cannot be on; give a whole number from 0 to {n}")
+        if self.kind == "pair" and n < 2:
+            raise SpecificationError(f"a pair of inputs needs at least 2 numbers each, not {n}")
         if self.data is not None and self.data.shape[-1] != n:
             columns = self.data.shape[-1]
             raise SpecificationError(f"{self.source} has {columns} columns and the network {n} inputs; the two must agree")
@@ -176,7 +210,7 @@ class Inputs:
         options += ["shared"] if self.drawn_once else []
         if self.kind in ("on", "subset"):
             head = f"{self.kind}:{'half' if self.count == HALF else self.count}"
-        elif self.kind in ("fixed", "rows", "correlated"):
+        elif self.kind in ("fixed", "rows", "correlated", "points"):
             head = self.source
         else:
             head = ":".join([self.kind, *(f"{parameter:g}" for parameter in self.parameters)])
@@ -255,7 +289,7 @@ def _cholesky(matrix: np.ndarray, source: str) -> np.ndarray:
 def parse_inputs(text: str) -> Inputs:
     """Inputs from a description, with ",shared" to give all networks one draw.
 
-    "half-on", "on:K", "subset:K", "bernoulli:P", "gaussian[:STD]", "uniform[:LOW:HIGH]", "sparse:ZERO[:STD]", "ar1:RHO[:STD]".
+    "half-on", "on:K", "subset:K", "bernoulli:P", "gaussian[:STD]", "uniform[:LOW:HIGH]", "sparse:ZERO[:STD]", "ar1:RHO[:STD]", "pair:Q:C".
 
     >>> parse_inputs("bernoulli:0.5,shared").parameters
     (0.5,)
@@ -265,7 +299,7 @@ def parse_inputs(text: str) -> Inputs:
     if unknown := [option for option in options if option != "shared"]:
         raise SpecificationError(f"inputs {text!r} have the option {unknown[0]!r}; known here is 'shared'")
     shared = bool(options)
-    makers = {"bernoulli": (1, 1), "gaussian": (0, 1), "uniform": (0, 2), "sparse": (1, 2), "ar1": (1, 2)}
+    makers = {"bernoulli": (1, 1), "gaussian": (0, 1), "uniform": (0, 2), "sparse": (1, 2), "ar1": (1, 2), "pair": (2, 2)}
     if kind == "half-on" and not given:
         if shared:
             raise SpecificationError("half-on is shared by all networks already; write half-on")
@@ -275,12 +309,15 @@ def parse_inputs(text: str) -> Inputs:
             count = HALF if given[0] == "half" else int(given[0])
             return Inputs.on(count) if kind == "on" else Inputs.subset(count, shared)
         if kind in makers and makers[kind][0] <= len(given) <= makers[kind][1] and (kind, len(given)) != ("uniform", 1):
-            return getattr(Inputs, kind)(*(float(value) for value in given), shared=shared)
+            numbers = [float(value) for value in given]
+            if kind == "pair" and shared:
+                raise SpecificationError(f"inputs {text!r}: a pair is the same for all networks already; leave shared out")
+            return Inputs.pair(*numbers) if kind == "pair" else getattr(Inputs, kind)(*numbers, shared=shared)
     except SpecificationError:
         raise
     except ValueError:
         raise SpecificationError(f"inputs are {text!r}; {':'.join(given)!r} is not a number that fits {kind}:") from None
     raise SpecificationError(
         f"inputs are {text!r}; known are half-on, on:K, subset:K, bernoulli:P, gaussian:STD, uniform:LOW:HIGH, sparse:ZERO:STD, "
-        "ar1:RHO:STD; digits and files: fanin.load_inputs"
+        "ar1:RHO:STD, pair:Q:C; digits and files: fanin.load_inputs"
     )
