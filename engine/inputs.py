@@ -289,7 +289,8 @@ def _cholesky(matrix: np.ndarray, source: str) -> np.ndarray:
 def parse_inputs(text: str) -> Inputs:
     """Inputs from a description, with ",shared" to give all networks one draw.
 
-    "half-on", "on:K", "subset:K", "bernoulli:P", "gaussian[:STD]", "uniform[:LOW:HIGH]", "sparse:ZERO[:STD]", "ar1:RHO[:STD]", "pair:Q:C".
+    "half-on", "on:K", "subset:K", "bernoulli:P", "gaussian[:STD]", "uniform[:LOW:HIGH]", "sparse:ZERO[:STD]", "ar1:RHO[:STD]",
+    "pair:Q:C".
 
     >>> parse_inputs("bernoulli:0.5,shared").parameters
     (0.5,)

@@ -20,17 +20,18 @@ MOMENTS = (*(f"z^{k}" for k in range(1, 9)), *(f"phi^{k}" for k in range(1, 5)),
 """Means over neurons of powers of z, phi(z) and phi'(z)."""
 
 FIELD = ("field^1", "field^2", "field^3", "field^4", "field.pairs")
-"""Means over neurons of powers of the standardised field f = z / sqrt(s^2 |h|^2 + sb^2), with h what the layer sees, and of products
-f_i f_{i+1} around the layer. For Gaussian weights and Gaussian or no biases only (`COUNTS` "field")."""
+"""Means over neurons of powers of the standardised field f = z / sqrt(s^2 |h|^2 + sb^2), with h what the layer sees, and of
+products f_i f_{i+1} around the layer. For Gaussian weights and Gaussian or no biases only (`COUNTS` "field")."""
 
 FORWARD = (*MOMENTS, "saturated", "flat", *FIELD, "ln q", "cosine", "overlap")
 """Shares of neurons with phi within 1 % of an end of its range, and with phi' below 0.01; ln of q = mean phi^2 where it is not 0;
 cosine between the pre-activations of the first two inputs, and mean product of their activations."""
 
-BACKWARD = ("delta^2", "delta^4", "ln delta", "delta.cosine", "grad^2", "ln grad", "jacobian", "ln jacobian")
-"""delta = dC/dz. Means over neurons of its powers, ln of delta^2 where it is not 0; cosine between the delta of the first two inputs;
-mean over the weights of the layer of (dC/dw)^2, and its ln; |W^T delta|^2 / |u|^2, the squared norm of the derivative of the output
-with respect to what the layer sees, along the direction u of the cost, and its ln. |u| is 1 for other costs than "linear"."""
+BACKWARD = ("delta^2", "delta.kurtosis", "ln delta", "delta.cosine", "grad^2", "ln grad", "jacobian", "ln jacobian")
+"""delta = dC/dz. Mean over neurons of delta^2; mean delta^4 over the square of that, and ln of mean delta^2, both where it is not
+0; cosine between the delta of the first two inputs; mean over the weights of the layer of (dC/dw)^2, and its ln; |W^T delta|^2 over
+|u|^2, the squared norm of the derivative of the output with respect to what the layer sees, along the direction u of the cost, and
+its ln; |u| is 1 but for "linear"."""
 
 BASE = (*FORWARD, *BACKWARD)
 SINGLE = ("z^5", "z^6", "z^7", "z^8")
@@ -44,14 +45,17 @@ PRODUCTS = (
 )
 """Pairs of different statistics whose products are summed."""
 
-COUNTS = ("nonfinite", "field", "dead", "pairs", "backward", "extreme", "still", "backward.pairs")
+COUNTS = ("nonfinite", "field", "dead", "pairs", "backward", "extreme", "still", "still.grad", "backward.pairs")
 """Networks whose layer has a |z| of 2**120 or more or NaN, or follows such a layer (they enter nothing else); with a standardised
-field; with q = 0; with a cosine. Networks with a backward pass; of these, where |delta| is beyond 2**+-240 (only logarithms of these
-are kept); where all delta are 0; with a cosine of delta."""
+field; with q = 0; with a cosine. Networks with a backward pass; of these, where |delta| is beyond 2**+-240 (only logarithms of
+these are kept); where all delta are 0; where the derivatives of all weights are 0; with a cosine of delta."""
+
+BINNED = 256
+"""Neurons of a layer that are binned, at most: the first ones."""
 
 VARIABLES = ("z", "delta", "grad", "field")
-"""What is binned: z, |delta|, |dC/dw| of as many weights as the layer has neurons (one for each neuron, spread over its inputs), and
-the standardised field (direct sampler only)."""
+"""What is binned of each of these neurons: z, |delta|, |dC/dw| of one of its weights (spread over its inputs), and the standardised
+field (direct sampler only)."""
 
 OCTAVES, LOWEST, STEPS = 384, -256, 32
 """Bins of |x| divide each of 384 octaves from 2**-256 on into 32. Below and above, the first and the last bin."""
@@ -127,6 +131,11 @@ class LayerSummary:
         )
 
     @property
+    def binned(self) -> int:
+        """Neurons of each network that the bins hold."""
+        return min(self.width, BINNED)
+
+    @property
     def finite(self) -> int:
         """Networks that the sums of the forward pass hold."""
         return self.networks - self.counts["nonfinite"]
@@ -141,8 +150,10 @@ class LayerSummary:
                 return self.finite - counts["dead"]
             case "cosine" | "overlap":
                 return counts["pairs"]
-            case "ln delta" | "ln grad" | "ln jacobian":
+            case "delta.kurtosis" | "ln delta" | "ln jacobian":
                 return counts["backward"] - counts["still"]
+            case "ln grad":
+                return counts["backward"] - counts["still.grad"]
             case "delta.cosine":
                 return counts["backward.pairs"]
         if statistic in BACKWARD or statistic.startswith("slow:"):
@@ -176,7 +187,7 @@ class LayerSummary:
 
 
 def size_edges() -> np.ndarray:
-    """Lower edges of the bins of |x|, ascending, and the end of the last: float64 (SIZES + 1). The first is 0, the last infinity."""
+    """Lower edges of the bins of |x|, ascending, and the end of the last, infinity: float64 (SIZES + 1)."""
     octave, step = np.divmod(np.arange(SIZES + 1), STEPS)
     edges = np.ldexp(1.0 + step / STEPS, octave + LOWEST)
     edges[0], edges[-1] = 0.0, np.inf

@@ -302,3 +302,26 @@ def erf(z):
     far = fma(F(-2.0) * tail_ratio(F(1.4142135623730951) * size), fma(near, first, first) * second, ONE)
     value = fma(erf_near(size * size), size, size) if size < F(0.8) else far
     return float_of(bits_of(value) | (bits_of(z) & SIGN)), slope
+
+
+@inline
+def two_to(n):
+    """2**n in float64 for |n| <= 1022."""
+    return np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)).view(np.float64)
+
+
+@inline
+def log_double(x):
+    """Natural logarithm of a positive normal float64, to 2 units in the last place; not vectorised.
+
+    ln m = 2 artanh((m - 1) / (m + 1)) for a mantissa m in [sqrt(1/2), sqrt(2)).
+    """
+    bits = np.float64(x).view(np.int64)
+    n = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)
+    m = np.int64(bits - (n << np.int64(52))).view(np.float64)
+    f = (m - 1.0) / (m + 1.0)
+    square = f * f
+    p = 1.0 / 21.0
+    for k in range(9, -1, -1):
+        p = p * square + 1.0 / (2 * k + 1)
+    return n * 0.6931471805599453 + 2.0 * f * p

@@ -57,7 +57,7 @@ class Ensemble:
     cost : str
         One of `COSTS`. What is sent back from the output; "none": no backward pass.
     targets : str or sequence of float
-        For the last three costs: "random" (independent bits; for softmax a random class), "one-hot" (a random class), or the values.
+        For the last three costs: "random" (independent bits; for softmax a random class), "one-hot" (a random class), or values.
     slow : tuple of float
         Thresholds at which the share of neurons with |delta| below is recorded. They do not change what is drawn.
 
@@ -116,7 +116,7 @@ class Ensemble:
             object.__setattr__(self, name, value)
         if cost == "cross-entropy" and self.activations[-1] != "sigmoid":
             raise SpecificationError(
-                f"the cost cross-entropy goes with sigmoid outputs, and the last activation is {self.activations[-1]}; write softmax"
+                f"the cost cross-entropy goes with sigmoid outputs; the last activation is {self.activations[-1]}: write softmax"
             )
         for layer, one in enumerate(self.schemes, 1):
             for name, law in (("weights", one.weights), ("bias", one.bias)):
@@ -142,13 +142,13 @@ class Ensemble:
 
     @property
     def is_network(self) -> bool:
-        """Whether it takes more than the sampler of one layer of sigmoidal neurons: layers, a cost, several inputs, an activation."""
+        """Whether it takes more than the sampler of one sigmoidal layer: further layers, a cost, several inputs."""
         plain = self.depth == 1 and self.points == 1 and self.cost == "none"
         return not (plain and self.activation in SIGMOIDAL)
 
     @property
     def recorded(self) -> tuple[int, ...]:
-        """Layers that are recorded: all of them up to a depth of 128, beyond it 64 evenly spaced ones with the first and the last."""
+        """Layers that are recorded: all up to a depth of 128; beyond it 64, evenly spaced, with the first and the last."""
         if self.depth <= MAX_RECORDED:
             return tuple(range(1, self.depth + 1))
         last = _FEWER_RECORDED - 1

@@ -6,8 +6,9 @@ four 32-bit words are, lowest bits first:
     c0   bits 0..15   group: the four networks of a block that share one Philox call
          bits 16..23  role: what the word is for (`WEIGHT`, `BIAS`, ...), with `MORE` for the second word of a value that needs
                       two, with `MASK` for the word that decides whether the value is zero
-    c1   bits 0..31   index: weight (i, j) of a layer is i * fan_in + j; input j is j
-    c2   bits 0..15   layer (1 for the first)
+    c1   bits 0..31   index: weight (i, j) of a layer is i * fan_in + j; input j is j. In networks the number of
+                      a row of `BLOCK` values (`network_inputs`, `network_direct`) or of a vector of neurons (`conditional`)
+    c2   bits 0..15   layer (1 for the first; 0 for inputs and targets of networks)
          bits 16..31  block, upper 16 bits
     c3   bits 0..31   block, lower 32 bits
 
@@ -30,6 +31,10 @@ MAX_LAYERS = (1 << 16) - 1
 MAX_SEED = (1 << 64) - 1
 
 WEIGHT, BIAS, INPUT, ROW = 0, 1, 2, 3
+TARGET, FIELD, NOISE, BIASES = 4, 5, 6, 7
+"""Of networks: targets or the direction of a cost; and of the conditional sampler: the standardised field, the noise of the
+backward pass, and the one normal for each input that stands for all biases."""
+
 MORE, MASK = 64, 128  # added to a role
 
 

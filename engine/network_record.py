@@ -1,0 +1,295 @@
+"""Recording of networks: from the neurons of one layer of one network to sums over networks.
+
+Each network gives each statistic one float64 number; numbers and products are added up within a block in the order of networks, and
+each block sum is added as an integer (`exact`). A network that is not finite takes part in nothing but its own count.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fanin.engine import layer_summary as names
+from fanin.engine._jit import inline, kernel
+from fanin.engine._llvm import bits_of
+from fanin.engine._reductions import WIDTH, activation_sums, count_beyond, even_sums, power_sums, product_sum
+from fanin.engine.accumulators import FLAT, SATURATION_MARGIN
+from fanin.engine.exact import LIMBS, add_exactly, to_integer
+from fanin.engine.math import F, log_double, two_to
+
+_Z, _PHI, _SLOPE, _FIELD = (names.BASE.index(name) for name in ("z^1", "phi^1", "slope^1", "field^1"))
+_SATURATED, _FLAT, _PAIRS = (names.BASE.index(name) for name in ("saturated", "flat", "field.pairs"))
+_LN_Q, _COSINE, _OVERLAP = (names.BASE.index(name) for name in ("ln q", "cosine", "overlap"))
+_DELTA2, _DELTA_KURTOSIS = names.BASE.index("delta^2"), names.BASE.index("delta.kurtosis")
+_LN_DELTA, _DELTA_COSINE = names.BASE.index("ln delta"), names.BASE.index("delta.cosine")
+_GRAD2, _LN_GRAD, _JACOBIAN, _LN_JACOBIAN = (names.BASE.index(name) for name in ("grad^2", "ln grad", "jacobian", "ln jacobian"))
+_SINGLE_FROM, _SINGLE_TO = names.BASE.index(names.SINGLE[0]), names.BASE.index(names.SINGLE[-1])
+_SINGLES = _SINGLE_TO - _SINGLE_FROM + 1
+_BASE, _PRODUCTS = len(names.BASE), len(names.PRODUCTS)
+_LEFT = np.array([names.BASE.index(one) for one, _ in names.PRODUCTS])
+_RIGHT = np.array([names.BASE.index(other) for _, other in names.PRODUCTS])
+_NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME, _STILL, _STILL_GRAD, _BACKWARD_PAIRS = range(len(names.COUNTS))
+Z_BINS, DELTA_BINS, GRAD_BINS, FIELD_BINS = range(len(names.VARIABLES))
+_LOW, _HIGH, _FLAT_BELOW = F(SATURATION_MARGIN), F(1.0 - SATURATION_MARGIN), F(FLAT)
+_PATTERNS = 1 << 14  # sign, exponent and 5 bits of mantissa of a float32
+_EXPONENT_LIMIT = 240
+_LN2 = 0.6931471805599453
+_SIZES, _STEPS, _BINNED, _LOWEST = names.SIZES, names.STEPS, names.BINNED, names.LOWEST
+
+
+class NetworkRecord(NamedTuple):
+    """The raw arrays that a kernel writes into; the first axis is the recorded layer."""
+
+    block: np.ndarray  # float64 (layers, sums), of the block at hand
+    sums: np.ndarray  # int64 (layers, sums, LIMBS)
+    counts: np.ndarray  # int64 (layers, COUNTS)
+    neurons: np.ndarray  # int64 (layers, variables, BINS)
+    squares: np.ndarray  # int64 (layers, variables, BINS)
+    patterns: np.ndarray  # int32, counts of one network by the pattern of its float32
+    totals: np.ndarray  # float64 (16), of one reduction
+    values: np.ndarray  # float64, the statistics of one network
+    tails: np.ndarray  # float32, thresholds of |z|
+    slow: np.ndarray  # float32, thresholds of |delta|
+
+
+def empty_network_record(layers: int, tails: np.ndarray, slow: np.ndarray, with_field: bool) -> NetworkRecord:
+    """A record of no networks."""
+    sums, variables = len(names.sum_names(tails.size, slow.size)), len(names.VARIABLES) - (not with_field)
+    return NetworkRecord(
+        np.zeros((layers, sums)),
+        np.zeros((layers, sums, LIMBS), np.int64),
+        np.zeros((layers, len(names.COUNTS)), np.int64),
+        np.zeros((layers, variables, names.BINS), np.int64),
+        np.zeros((layers, variables, names.BINS), np.int64),
+        np.zeros(_PATTERNS, np.int32),
+        np.zeros(16),
+        np.zeros(len(names.statistics(tails.size, slow.size))),
+        tails,
+        slow,
+    )
+
+
+def to_summary(record: NetworkRecord, at: int, width: int, networks: int) -> names.LayerSummary:
+    """The plain, mergeable form of one recorded layer."""
+    keys = names.sum_names(record.tails.size, record.slow.size)
+    empty = np.zeros(0, np.int64)
+    bins = {
+        name: names.Bins.of(record.neurons[at, v], record.squares[at, v])
+        if v < record.neurons.shape[1]
+        else names.Bins(empty.astype(np.int32), empty, empty)
+        for v, name in enumerate(names.VARIABLES)
+    }
+    return names.LayerSummary(
+        networks=networks,
+        width=width,
+        sums={name: to_integer(row) for name, row in zip(keys, record.sums[at], strict=True)},
+        counts={name: int(count) for name, count in zip(names.COUNTS, record.counts[at], strict=True)},
+        bins=bins,
+    )
+
+
+@inline
+def padded(count):
+    """The number of neurons with the zeros that fill up the last vector."""
+    return (count + WIDTH - 1) // WIDTH * WIDTH
+
+
+@kernel
+def dot(x, y, count, totals):
+    """Sum of x * y over the neurons of a layer, float64."""
+    product_sum(totals.ctypes.data, np.int64(padded(count)), x.ctypes.data, y.ctypes.data)
+    return totals[0]
+
+
+@kernel
+def _commit(block, values, first, last):
+    """Add the statistics first .. last - 1 of one network, and their squares, to the sums of a block."""
+    count = values.size
+    for s in range(first, last):
+        block[s] += values[s]
+    for s in range(first, min(last, _SINGLE_FROM)):
+        block[count + s] += values[s] * values[s]
+    for s in range(max(first, _SINGLE_TO + 1), last):
+        block[count + s - _SINGLES] += values[s] * values[s]
+
+
+@kernel
+def bin_neurons(patterns, x, count, shift, is_signed, neurons, squares):
+    """Bin x * 2**shift of the first neurons of one network; denormal numbers count as zero.
+
+    x : float32; neurons, squares : int64 (BINS).
+    """
+    least, most, negative = 1 << 13, -1, 0
+    for i in range(min(count, _BINNED)):
+        bits = np.int64(bits_of(x[i]))
+        place = (bits >> 18) & 0x1FFF
+        below = np.int64(bits < 0 and is_signed)
+        patterns[place | (below << 13)] += 1
+        negative |= below
+        least, most = min(least, place), max(most, place)
+    # Both loops stand here in full: a call with arrays would count references to them for every bin.
+    total, move = np.int64(0), (shift - 127 - _LOWEST) * _STEPS
+    if negative:
+        for place in range(most, least - 1, -1):
+            found = np.int64(patterns[place + (1 << 13)])
+            if found > 0:
+                size = np.int64(0) if place < _STEPS else min(max(place + move, np.int64(0)), np.int64(_SIZES - 1))
+                patterns[place + (1 << 13)] = 0
+                neurons[_SIZES - 1 - size] += found
+                squares[_SIZES - 1 - size] += found * (found + total + total)
+                total += found
+    for place in range(least, most + 1):
+        found = np.int64(patterns[place])
+        if found > 0:
+            size = np.int64(0) if place < _STEPS else min(max(place + move, np.int64(0)), np.int64(_SIZES - 1))
+            patterns[place] = 0
+            neurons[_SIZES + size] += found
+            squares[_SIZES + size] += found * (found + total + total)
+            total += found
+
+
+@kernel
+def is_finite_layer(z, count, totals):
+    """Whether all |z| are below 2**120."""
+    power_sums(totals.ctypes.data, np.int64(padded(count)), z.ctypes.data)
+    count_beyond(totals[8:].ctypes.data, np.int64(padded(count)), z.ctypes.data, F(2.0**120))
+    return totals[8] == 0.0 and totals[0] - totals[0] == 0.0
+
+
+@kernel
+def record_nonfinite(record, at):
+    """Count a network that is not finite in this layer."""
+    record.counts[at, _NONFINITE] += 1
+
+
+@kernel
+def record_forward(record, at, z, phi, slope, count, offset, gain, deviation):
+    """Record the first input's neurons of one layer of one network; to be called after `is_finite_layer` of the same z.
+
+    z, phi, slope : float32, padded with zeros. deviation : of z given what the layer sees; 0 where there is no standardised field.
+    """
+    totals, values, block, tails = record.totals, record.values, record.block[at], record.tails
+    address, words, share = totals.ctypes.data, np.int64(padded(count)), 1.0 / count
+    products = 2 * values.size - _SINGLES
+    values[:] = 0.0
+    for k in range(8):
+        values[_Z + k] = totals[k] * share
+    if deviation > 0.0:
+        record.counts[at, _HAS_FIELD] += 1
+        scale = 1.0 / deviation
+        values[_FIELD] = values[_Z] * scale
+        values[_FIELD + 1] = values[_Z + 1] * scale * scale
+        values[_FIELD + 2] = values[_Z + 2] * scale * scale * scale
+        values[_FIELD + 3] = values[_Z + 3] * scale * scale * scale * scale
+        if count > 1:
+            around = dot(z, z[1:], count - 1, totals) + np.float64(z[count - 1]) * np.float64(z[0])
+            values[_PAIRS] = around * share * scale * scale
+    activation_sums(address, words, phi.ctypes.data, slope.ctypes.data, offset, gain, _LOW, _HIGH, _FLAT_BELOW)
+    for k in range(4):
+        values[_PHI + k] = totals[k] * share
+    for k in range(3):
+        values[_SLOPE + k] = totals[4 + k] * share
+    padding = np.float64(words - count)
+    values[_SATURATED] = (totals[7] - (padding if offset < _LOW or offset > _HIGH else 0.0)) * share
+    values[_FLAT] = (totals[8] - padding) * share
+    if totals[1] > 0.0:
+        values[_LN_Q] = log_double(totals[1] * share)
+    else:
+        record.counts[at, _DEAD] += 1
+    for t in range(tails.size):
+        count_beyond(address, words, z.ctypes.data, tails[t])
+        values[_BASE + t] = totals[0] * share
+    _commit(block, values, 0, _BASE + tails.size)
+    for k in range(_PRODUCTS):
+        block[products + k] += values[_LEFT[k]] * values[_RIGHT[k]]
+    bin_neurons(record.patterns, z, count, 0, True, record.neurons[at, Z_BINS], record.squares[at, Z_BINS])
+
+
+@kernel
+def record_pair(record, at, first, second, square, other, count, overlap):
+    """Record the cosine of the pre-activations of two inputs, and the mean product of their activations.
+
+    square, other : squared lengths of the two; overlap : sum of products of their activations.
+    """
+    size = np.sqrt(square) * np.sqrt(other)
+    if size > 0.0:
+        record.counts[at, _HAS_PAIRS] += 1
+        record.values[:] = 0.0
+        record.values[_COSINE] = min(max(dot(first, second, count, record.totals) / size, -1.0), 1.0)
+        record.values[_OVERLAP] = overlap / count
+        _commit(record.block[at], record.values, _COSINE, _OVERLAP + 1)
+
+
+@kernel
+def record_backward(record, at, delta, count, exponent, below_square, below, fan_in, products):
+    """Record delta of the first input in one layer of one network.
+
+    delta * 2**exponent is dC/dz, float32 padded with zeros. below : activations that the layer sees, float32 (fan_in), and
+    below_square their mean square. products : float32 buffer.
+    """
+    totals, values, slow = record.totals, record.values, record.slow
+    address, words = totals.ctypes.data, np.int64(padded(count))
+    even_sums(address, words, delta.ctypes.data)
+    square, fourth = totals[0] / count, totals[1] / count
+    values[:] = 0.0
+    record.counts[at, _BACKWARD] += 1
+    if square > 0.0:
+        values[_LN_DELTA] = log_double(square) + 2.0 * exponent * _LN2
+        values[_DELTA_KURTOSIS] = fourth / (square * square)
+        if below_square > 0.0:
+            values[_LN_GRAD] = values[_LN_DELTA] + log_double(below_square)
+        else:
+            record.counts[at, _STILL_GRAD] += 1
+        if abs(exponent) > _EXPONENT_LIMIT:
+            record.counts[at, _EXTREME] += 1
+        else:
+            values[_DELTA2] = square * two_to(2 * exponent)
+            values[_GRAD2] = values[_DELTA2] * below_square
+    else:
+        record.counts[at, _STILL] += 1
+        record.counts[at, _STILL_GRAD] += 1
+    for t in range(slow.size):
+        threshold = np.float64(slow[t]) * two_to(min(max(-exponent, -1000), 1000))
+        count_beyond(address, words, delta.ctypes.data, F(min(threshold, 3e38)))
+        values[_BASE + record.tails.size + t] = (count - totals[0]) / count
+    _commit(record.block[at], values, _DELTA2, values.size)
+    bin_neurons(record.patterns, delta, count, exponent, False, record.neurons[at, DELTA_BINS], record.squares[at, DELTA_BINS])
+    binned = min(count, _BINNED)
+    step = fan_in / binned
+    for i in range(binned):
+        products[i] = delta[i] * below[np.int64(i * step) if fan_in > binned else i % fan_in]
+    bin_neurons(record.patterns, products, binned, exponent, False, record.neurons[at, GRAD_BINS], record.squares[at, GRAD_BINS])
+
+
+@kernel
+def record_jacobian(record, at, square, exponent):
+    """Record the squared norm square * 2**(2 exponent) of the derivative with respect to what a layer sees."""
+    values = record.values
+    if square > 0.0:
+        values[_JACOBIAN] = square * two_to(2 * exponent) if abs(exponent) <= _EXPONENT_LIMIT else 0.0
+        values[_LN_JACOBIAN] = log_double(square) + 2.0 * exponent * _LN2
+        _commit(record.block[at], values, _JACOBIAN, _LN_JACOBIAN + 1)
+
+
+@kernel
+def record_delta_pair(record, at, first, second, count):
+    """Record the cosine of the delta of two inputs."""
+    totals = record.totals
+    square, other = dot(first, first, count, totals), dot(second, second, count, totals)
+    size = np.sqrt(square) * np.sqrt(other)
+    if size > 0.0:
+        record.counts[at, _BACKWARD_PAIRS] += 1
+        record.values[_DELTA_COSINE] = min(max(dot(first, second, count, totals) / size, -1.0), 1.0)
+        _commit(record.block[at], record.values, _DELTA_COSINE, _DELTA_COSINE + 1)
+
+
+@kernel
+def end_block(record):
+    """Add the sums of the block at hand to those of the run."""
+    block, sums = record.block, record.sums
+    for at in range(block.shape[0]):
+        for s in range(block.shape[1]):
+            if block[at, s] != 0.0:
+                add_exactly(sums[at, s], block[at, s])
+                block[at, s] = 0.0
