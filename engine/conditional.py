@@ -350,6 +350,7 @@ def _transpose(plan, state, layer, place, network, block, below, below_count, co
         _combine(state.back[b], mixed[b], below, below_count)
         for c in range(b + 1):
             _add_multiple(state.back[b], F(plan.weight_std[layer] * root[b, c]), state.noise[c], below_count)
+        state.back[b, below_count : (below_count + 31) // 32 * 32] = F(0.0)
 
 
 @kernel

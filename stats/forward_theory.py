@@ -85,12 +85,12 @@ def forward_layers(ensemble: Ensemble, networks: int | None) -> tuple[Preactivat
     reason = _first_reason(ensemble, first)
     if reason:
         return first, [], reason
-    ratio = first.kurtosis / 3.0
+    size, ratio = float(first.variance), float(first.kurtosis) / 3.0
     normal = has_field(ensemble, 1) and abs(ratio - 1.0) < 1e-12
-    rays = (first.variance, ratio * first.variance**2) if has_field(ensemble, 1) else None
+    rays = (size, ratio * size**2) if has_field(ensemble, 1) else None
     alive = 1.0 if normal or (first.law is not None and first.law.atom < 1e-12) else None
-    spread = 0.0 if normal else abs(ratio - 1.0) * first.variance**2
-    walk = _Walk(first.variance, 1e-15 * first.variance, spread, 0.0, 0.0, rays, normal, alive)
+    spread = 0.0 if normal else abs(ratio - 1.0) * size**2
+    walk = _Walk(size, 1e-15 * size, spread, 0.0, 0.0, rays, normal, alive)
     layers: list[ForwardLayer] = []
     for layer in range(1, ensemble.depth + 1):
         if layer > 1 and (reason := _step(ensemble, layer, layers[-1], walk)):
@@ -198,7 +198,8 @@ def _of_z(
     """Variance and kurtosis of z."""
     rounding = 1e-13 * layer
     if layer == 1:
-        return Number(first.variance, 1e-12 * first.variance, EXACT), Number(first.kurtosis, 1e-12 * first.kurtosis, EXACT)
+        size, kurtosis = float(first.variance), float(first.kurtosis)
+        return Number(size, 1e-12 * size, EXACT), Number(kurtosis, 1e-12 * kurtosis, EXACT)
     if walk.rays:
         mean, second = walk.rays
         kurtosis = 3.0 * second / mean**2
