@@ -396,8 +396,13 @@ def drawn_input(ensemble: Ensemble, seed: int) -> Inputs:
     return Inputs.fixed(make_plan(ensemble, seed).data[:, 0])
 
 
-def sample(plan: Plan, first: int, last: int, networks: int, stop: np.ndarray | None = None) -> Accumulators:
-    """Sample blocks first .. last - 1, of which the first `networks` networks count, and summarise them.
+def block_size(_ensemble: Ensemble) -> int:
+    """Networks of a block."""
+    return stream.BLOCK
+
+
+def sample(plan: Plan, first: int, last: int, networks: int, stop: np.ndarray | None = None) -> dict[int, Accumulators]:
+    """Sample blocks first .. last - 1, of which the first `networks` networks count, and summarise them: layer 1.
 
     `first` is even, so that no pair of adjacent blocks is split, and the last block holds at least one network that counts:
     ValueError otherwise. Raises InterruptedError when `stop` was set meanwhile.
@@ -409,7 +414,7 @@ def sample(plan: Plan, first: int, last: int, networks: int, stop: np.ndarray | 
     sample_blocks(plan, empty_lanes(plan), empty_scratch(), record, first, last, networks, stop)
     if stop[0]:
         raise InterruptedError("sampling was stopped")
-    return to_accumulators(record, networks)
+    return {1: to_accumulators(record, networks)}
 
 
 def compile_kernels(plan: Plan) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fanin.engine import stream
 from fanin.engine.accumulators import BINS, Accumulators, bin_edges
+from fanin.engine.layer_summary import LayerSummary
 from fanin.engine.spec import Ensemble, canonical_json
 from fanin.provenance import provenance
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import xarray
 
     from fanin.histogram import Histogram
+
+
+Layer = Accumulators | LayerSummary
+"""What is kept of a layer: of one neuron of a single layer, or of all neurons of a layer of a network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +41,7 @@ class Result:
     networks: int
     seed: int
     method: str
-    layers: dict[int, Accumulators]
+    layers: dict[int, Layer]
     seconds: float
     threads: int
     origin: dict[str, Any] | None = None

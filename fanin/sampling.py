@@ -16,15 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from fanin.engine import direct, stream
-from fanin.engine.accumulators import Accumulators
+from fanin.engine import conditional, direct, stream
 from fanin.engine.errors import SpecificationError
+from fanin.engine.network_plan import is_gaussian
 from fanin.engine.rows import draw_own
 from fanin.engine.spec import Ensemble
-from fanin.result import Result
+from fanin.result import Layer, Result
 
-METHODS = ("direct", "auto")
+METHODS = ("direct", "conditional", "auto")
 _TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
+_NETWORK_TASK_DRAWS = 4e8
+_RECORDED_DRAWS = 8  # draws that take as long as recording one neuron
 
 
 def simulate(
@@ -48,7 +50,8 @@ def simulate(
     seed : int
         0 to 2**64 - 1. The result is a pure function of ensemble, seed, method and number of networks.
     method : str
-        "direct", or "auto", which takes "direct" here.
+        "direct" draws every weight; "conditional" integrates Gaussian weights out, exactly; "auto" takes the conditional sampler for
+        networks that it samples exactly, and the direct one for others. The result says which one it was.
     threads : int, optional
         Threads of the default executor: all available cores by default.
     executor : concurrent.futures.Executor, optional
@@ -56,7 +59,8 @@ def simulate(
     progress : callable, optional
         Called in this thread with the number of networks that a finished task adds.
     blocks_per_task : int, optional
-        Size of a task in blocks of 2048 networks, an even number. The result does not depend on it.
+        Size of a task in blocks, of 2048 single layers (an even number of blocks) or of up to 128 networks. The result does not
+        depend on it.
 
     Raises
     ------
@@ -74,26 +78,27 @@ def simulate(
     networks = whole_number(networks, "networks", 1, stream.MAX_NETWORKS)
     seed = whole_number(seed, "seed", 0, stream.MAX_SEED)
     threads = available_threads() if threads is None else whole_number(threads, "threads", 1, 4096)
-    check_method(method)
+    method = resolved_method(ensemble, method)
     if executor is not None and not isinstance(executor, futures.Executor):
         raise SpecificationError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
     if blocks_per_task is None:
-        blocks_per_task = _default_task(ensemble)
-    elif whole_number(blocks_per_task, "blocks_per_task", 2, stream.MAX_BLOCKS) % 2:
+        blocks_per_task = _default_task(ensemble, method)
+    elif whole_number(blocks_per_task, "blocks_per_task", 1, stream.MAX_BLOCKS) % 2 and sampler_of(ensemble, method) is direct:
         raise SpecificationError(f"blocks_per_task is {blocks_per_task}; it must be even, so that pairs of blocks stay together")
     check_memory(ensemble, threads)
     check_own_laws(ensemble)
-    tasks = _tasks(networks, blocks_per_task)
-    plan = direct.make_plan(ensemble, seed)
-    direct.compile_kernels(plan)
+    sampler = sampler_of(ensemble, method)
+    plan = sampler.make_plan(ensemble, seed)
+    tasks = _tasks(networks, blocks_per_task, sampler.block_size(ensemble))
+    sampler.compile_kernels(plan)
     start = time.perf_counter()
     if executor is not None:
-        layer = _merge_all(executor, functools.partial(run_task, ensemble, seed), tasks, threads, progress)
+        layers = _merge_all(executor, functools.partial(run_task, ensemble, seed, method), tasks, threads, progress)
     else:
         stop = np.zeros(1, np.int64)
         with futures.ThreadPoolExecutor(threads, thread_name_prefix="fanin") as pool:
             try:
-                layer = _merge_all(pool, functools.partial(_run_here, plan, stop), tasks, threads, progress)
+                layers = _merge_all(pool, functools.partial(_run_here, sampler, plan, stop), tasks, threads, progress)
             except BaseException:
                 stop[0] = 1
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -102,40 +107,65 @@ def simulate(
         ensemble=ensemble,
         networks=networks,
         seed=seed,
-        method=direct.NAME,
-        layers={1: layer},
+        method=method,
+        layers=layers,
         seconds=time.perf_counter() - start,
         threads=threads,
     )
 
 
-def run_task(ensemble: Ensemble, seed: int, first: int, last: int, networks: int) -> Accumulators:
+def resolved_method(ensemble: Ensemble, method: str) -> str:
+    """The sampler that a method stands for: "direct" or "conditional"; refused where that one cannot sample the ensemble."""
+    check_method(method)
+    if method == "auto":
+        exact = ensemble.is_network and all(is_gaussian(scheme) for scheme in ensemble.schemes)
+        method = conditional.NAME if exact and max(ensemble.widths) <= conditional.MAX_WIDTH else direct.NAME
+    if method == conditional.NAME:
+        conditional.check(ensemble)
+    elif ensemble.is_network:
+        sampler_of(ensemble, method).check(ensemble)
+    return method
+
+
+def sampler_of(ensemble: Ensemble, method: str) -> Any:
+    """The module that samples an ensemble by a method."""
+    if method == conditional.NAME:
+        return conditional
+    if ensemble.is_network:
+        from fanin.engine import network_direct
+
+        return network_direct
+    return direct
+
+
+def run_task(ensemble: Ensemble, seed: int, method: str, first: int, last: int, networks: int) -> dict[int, Layer]:
     """One task, anywhere: blocks first .. last - 1, of which `networks` networks count."""
-    return direct.sample(direct.make_plan(ensemble, seed), first, last, networks)
+    sampler = sampler_of(ensemble, method)
+    return sampler.sample(sampler.make_plan(ensemble, seed), first, last, networks)
 
 
-def _run_here(plan: direct.Plan, stop: np.ndarray, first: int, last: int, networks: int) -> Accumulators:
-    return direct.sample(plan, first, last, networks, stop)
+def _run_here(sampler: Any, plan: Any, stop: np.ndarray, first: int, last: int, networks: int) -> dict[int, Layer]:
+    return sampler.sample(plan, first, last, networks, stop)
 
 
-def _tasks(networks: int, blocks_per_task: int) -> Iterator[tuple[int, int, int]]:
-    """Ranges of blocks and the number of networks that count in each."""
-    blocks = -(-networks // stream.BLOCK)
+def _tasks(networks: int, blocks_per_task: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Ranges of blocks of the given size and the number of networks that count in each."""
+    blocks = -(-networks // size)
     for first in range(0, blocks, blocks_per_task):
         last = min(first + blocks_per_task, blocks)
-        yield first, last, min(networks, last * stream.BLOCK) - first * stream.BLOCK
+        yield first, last, min(networks, last * size) - first * size
 
 
 def _merge_all(
     executor: futures.Executor,
-    run: Callable[[int, int, int], Accumulators],
+    run: Callable[[int, int, int], dict[int, Layer]],
     tasks: Iterator[tuple[int, int, int]],
     workers: int,
     progress: Callable[[int], object] | None,
-) -> Accumulators:
+) -> dict[int, Layer]:
     """Submit tasks in a window of a few per worker, so that memory does not grow with the run, and merge as they end."""
-    total: Accumulators | None = None
-    waiting: set[futures.Future[Accumulators]] = set()
+    total: dict[int, Layer] | None = None
+    waiting: dict[futures.Future[dict[int, Layer]], int] = {}
     exhausted = False
     while waiting or not exhausted:
         while not exhausted and len(waiting) < 3 * workers:
@@ -143,23 +173,31 @@ def _merge_all(
             if task is None:
                 exhausted = True
             else:
-                waiting.add(executor.submit(run, *task))
-        done, waiting = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
+                waiting[executor.submit(run, *task)] = task[2]
+        done, _ = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
         for future in done:
             part = future.result()
-            total = part if total is None else total.merge(part)
+            total = part if total is None else {layer: total[layer].merge(part[layer]) for layer in total}
+            networks = waiting.pop(future)
             if progress is not None:
-                progress(part.networks)
+                progress(networks)
     assert total is not None
     return total
 
 
-def _default_task(ensemble: Ensemble) -> int:
-    """Blocks of a task of about a tenth of a second: a power of two."""
-    inputs = ensemble.inputs
-    drawn = inputs.count if inputs.kind == "on" else ensemble.fan_in
-    blocks = 2
-    while blocks < 4096 and 2 * blocks * stream.BLOCK * (drawn + 20) < _TASK_DRAWS:
+def _default_task(ensemble: Ensemble, method: str) -> int:
+    """Blocks of a task of about a tenth of a second of one layer, or of about half a second of networks: a power of two."""
+    sampler = sampler_of(ensemble, method)
+    size = sampler.block_size(ensemble)
+    if sampler is direct:
+        inputs = ensemble.inputs
+        draws, blocks, most = inputs.count if inputs.kind == "on" else ensemble.fan_in, 2, _TASK_DRAWS
+        draws += 20
+    else:
+        blocks, most = 1, _NETWORK_TASK_DRAWS
+        pairs = zip(ensemble.widths[:-1], ensemble.widths[1:], strict=True)
+        draws = sum(above * ((below if method == direct.NAME else 0) + _RECORDED_DRAWS) for below, above in pairs)
+    while blocks < 4096 and 2 * blocks * size * draws < most:
         blocks *= 2
     return blocks
 
@@ -172,23 +210,39 @@ def available_threads() -> int:
 def check_method(method: str) -> None:
     """Refuse a sampler that does not exist."""
     if method not in METHODS:
-        raise SpecificationError(f"method is {method!r}; this version samples one neuron by 'direct' (or 'auto', which takes it)")
+        raise SpecificationError(f"method is {method!r}; known are {', '.join(METHODS)}")
 
 
 def check_memory(ensemble: Ensemble, threads: int) -> None:
     """Refuse a run whose arrays would not fit in half of the machine's memory, before they are allocated."""
+    if ensemble.is_network:
+        _check_network_memory(ensemble, threads)
+        return
     inputs = ensemble.inputs
     cells = ensemble.fan_in * (1 if inputs.data is None else 2 * max(1, len(inputs.data)))
     rows = ensemble.fan_in if inputs.kind == "correlated" else 0
     if ensemble.scheme.weights.family == "orthogonal" and ensemble.neurons > 1:
         rows += max(ensemble.widths[:2])
-    needed = 4 * cells + threads * ((8 << 20) + 4 * stream.BLOCK * rows)
+    _refuse_above_half(4 * cells + threads * ((8 << 20) + 4 * stream.BLOCK * rows), f"a fan-in of {ensemble.fan_in}")
+
+
+def _check_network_memory(ensemble: Ensemble, threads: int) -> None:
+    inputs, values = ensemble.inputs, ensemble.points * sum(ensemble.widths)
+    data = 0 if inputs.data is None else 4 * inputs.data.size
+    lanes = conditional.block_size(ensemble)
+    block = 12 * lanes * ensemble.points * (ensemble.widths[0] + ensemble.widths[-1])
+    state = min(12 * lanes * values, (512 << 20) + 24 * lanes * ensemble.points * max(ensemble.widths))
+    recorded = len(ensemble.recorded) * 2 * (1 << 20)
+    _refuse_above_half(data + threads * (block + state + recorded), f"a network of widths up to {max(ensemble.widths)}")
+
+
+def _refuse_above_half(needed: int, what: str) -> None:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
     half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     if needed > half:
         has, lends = f"{needed / 2**30:.1f} GiB", f"{half / 2**30:.1f} GiB"
-        raise SpecificationError(f"a fan-in of {ensemble.fan_in} needs {has}; this machine lends {lends} (half of its memory)")
+        raise SpecificationError(f"{what} needs {has}; this machine lends {lends} (half of its memory)")
 
 
 def check_own_laws(ensemble: Ensemble) -> None:
@@ -197,7 +251,7 @@ def check_own_laws(ensemble: Ensemble) -> None:
     2**20 draws: a variance wrong by 1 % or a kurtosis wrong by 0.05 (of a Gaussian) is seen; a right statement is refused with
     probability 1e-9.
     """
-    for law in (ensemble.scheme.weights, ensemble.scheme.bias):
+    for law in dict.fromkeys(law for scheme in ensemble.schemes for law in (scheme.weights, scheme.bias)):
         if law is None or law.own is None:
             continue
         sample = draw_own(law.own, stream.stream_key(0, f"check:{law.own.name}"), 512).astype(np.float64)

@@ -85,7 +85,7 @@ def test_record_equals_the_twin(ensemble):
     """All sums, counts and bins of two blocks and a bit, computed again from z with fractions and loops."""
     networks = 2 * stream.BLOCK + 1500
     plan = direct.make_plan(ensemble, 9)
-    found = direct.sample(plan, 0, 3, networks)
+    found = direct.sample(plan, 0, 3, networks)[1]
     z = []
     lanes = direct.empty_lanes(plan)
     for block in range(3):
@@ -137,7 +137,7 @@ def test_record_equals_the_twin(ensemble):
 
 def test_outside_counts_parameters():
     ensemble = Ensemble((6, 1), "normal:2+normal:3", inputs="on:4")
-    found = direct.sample(direct.make_plan(ensemble, 4), 0, 1, 300)
+    found = direct.sample(direct.make_plan(ensemble, 4), 0, 1, 300)[1]
     drawn = [direct.replay(ensemble, 4, i) for i in range(300)]
     outside = [int((np.abs(d.weights[:4]) > 3).sum() + (abs(d.bias) > 3)) for d in drawn]
     assert found.sum("outside^1") == sum(outside)
@@ -146,7 +146,7 @@ def test_outside_counts_parameters():
 
 def test_overflow_is_counted_and_enters_no_sum():
     ensemble = Ensemble((4, 1), "normal:3e37", inputs="on:4")
-    found = direct.sample(direct.make_plan(ensemble, 1), 0, 2, 4096)
+    found = direct.sample(direct.make_plan(ensemble, 1), 0, 2, 4096)[1]
     z = np.array([direct.replay(ensemble, 1, i).z for i in range(200)])
     assert (np.abs(z) < 2.0**126).any()
     assert 0 < found.counts["nonfinite"] < 4096
@@ -203,7 +203,7 @@ def test_additivity_of_variance(false_failure):
     """Var z = s^2 |x|^2 + sb^2 for any split of the inputs, to 1.5 % at a million networks."""
     for scheme, x in (("normal:0.5+normal:2", [1, 2, 3]), ("uniform:2", [4, 0, 1]), ("scaled", [0.1, 0.2, 0])):
         ensemble = Ensemble((3, 1), scheme, inputs=Inputs.fixed(x))
-        found = direct.sample(direct.make_plan(ensemble, 2), 0, 512, 1 << 20)
+        found = direct.sample(direct.make_plan(ensemble, 2), 0, 512, 1 << 20)[1]
         predicted = ensemble.weight_variance * np.square(x).sum() + ensemble.bias_variance
         assert abs(float(found.sum("z^2") / found.networks) / predicted - 1) < 5.0 * np.sqrt(2 / 2**20)
     assert 2 * 2.9e-7 < false_failure
@@ -213,7 +213,7 @@ def test_crossed_sums_equal_weights_of_one_with_inputs_of_the_other():
     """The parts of the variance are those of the crossed design, computed again from replayed networks."""
     ensemble = Ensemble((5, 1), "standard", inputs="uniform:-1:2")
     networks = 1024 + 300
-    found = direct.sample(direct.make_plan(ensemble, 6), 0, 1, networks)
+    found = direct.sample(direct.make_plan(ensemble, 6), 0, 1, networks)[1]
     by_weights, by_input = [], []
     for i in range(300):
         own, partner = (direct.replay(ensemble, 6, index) for index in (i, 1024 + i))
