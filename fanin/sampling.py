@@ -50,8 +50,8 @@ def simulate(
     seed : int
         0 to 2**64 - 1. The result is a pure function of ensemble, seed, method and number of networks.
     method : str
-        "direct" draws every weight; "conditional" integrates Gaussian weights out, exactly; "auto" takes the conditional sampler for
-        networks that it samples exactly, and the direct one for others. The result says which one it was.
+        "direct" draws every weight; "conditional" integrates Gaussian weights out, exactly; "auto" takes the conditional sampler
+        for networks that it samples exactly, and the direct one for others. The result says which one it was.
     threads : int, optional
         Threads of the default executor: all available cores by default.
     executor : concurrent.futures.Executor, optional

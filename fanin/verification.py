@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
 
-from fanin.engine import direct
+from fanin.engine import conditional, direct
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.engine.stream import MAX_NETWORKS, MAX_SEED
+from fanin.judges import Judge, NeuronJudge, judge_of
 from fanin.report import Report
 from fanin.result import Result
-from fanin.sampling import check_method, simulate, whole_number
+from fanin.sampling import check_method, resolved_method, simulate, whole_number
+from fanin.stats.network_theory import NetworkTheory
 from fanin.stats.predictions import Theory
-from fanin.stats.quantities import check_recorded, measure
-from fanin.stats.verdict import Claim, judge
+from fanin.stats.two_sample import difference, difference_tolerance, is_scale
+from fanin.stats.verdict import Claim, judge, judged
 from fanin.studies import Study
 from fanin.study_file import find_study
 
@@ -30,7 +31,7 @@ def verify(
     *,
     networks: int | float | None = None,
     seed: int = 501,
-    method: str = "direct",
+    method: str | None = None,
     threads: int | None = None,
     executor: futures.Executor | None = None,
     alpha: float = ALPHA,
@@ -46,7 +47,10 @@ def verify(
         or report, which is judged (again) without sampling.
     networks : int, optional
         Networks per ensemble; by default what the study says.
-    seed, method, threads, executor, progress
+    method : str, optional
+        As for `simulate`; by default what the study says, which is "direct" as a rule. "auto" takes the conditional sampler where
+        it is exact and assumes nothing of what the study claims.
+    seed, threads, executor, progress
         As for `simulate`.
     alpha : float
         Probability that any of the report's verdicts is wrong, at most.
@@ -66,7 +70,8 @@ def verify(
     """
     check_alpha(alpha)
     check_factor(tolerance)
-    check_method(method)
+    if method is not None:
+        check_method(method)
     if isinstance(subject, Report):
         study, results = subject.study, subject.results
     elif isinstance(subject, Result):
@@ -75,13 +80,15 @@ def verify(
     else:
         study = study_of(subject)
         size = whole_number(study.networks if networks is None else networks, "networks", 1, MAX_NETWORKS)
-        claims_of(study, whole_number(seed, "seed", 0, MAX_SEED), size)  # what cannot be judged is refused before any work
+        seed = whole_number(seed, "seed", 0, MAX_SEED)
+        methods = methods_of(study, method, seed, size)
+        claims_of(study, methods, seed, size)  # what cannot be judged is refused before any work
         results = {
             label: simulate(
                 ensemble,
-                networks=study.networks if networks is None else networks,
+                networks=size,
                 seed=seed,
-                method=method,
+                method=methods[label],
                 threads=threads,
                 executor=executor,
                 progress=progress,
@@ -91,67 +98,132 @@ def verify(
     return judge_all(study, results, alpha, tolerance)
 
 
-def claims_of(study: Study, seed: int, networks: int) -> list[Claim]:
-    """All claims of a study, in the order of its report: theory of each ensemble, then the study's own."""
-    claims: list[Claim] = []
+def methods_of(study: Study, method: str | None, seed: int, networks: int) -> dict[str, str]:
+    """The sampler of each ensemble: its own, the given one, or that of the study."""
+    found = {}
     for label, ensemble in study.ensembles.items():
-        theory = theory_of(ensemble, seed, networks)
-        for quantity in theory.names() if study.quantities is None else study.quantities:
-            check_recorded(quantity, theory.ensemble)
-            prediction = theory.predict(quantity)
-            claims.append(
-                Claim(
-                    id=f"{label}/1/{quantity}",
-                    ensemble=label,
-                    layer=1,
-                    quantity=quantity,
-                    predicted=prediction.value,
-                    tolerance=prediction.tolerance,
-                    error=prediction.error,
-                    source=prediction.source,
-                )
-            )
+        own = study.methods.get(label)
+        if own is not None and method not in (None, own):
+            raise SpecificationError(f"method is {method!r}, and the study {study.name} samples {label} by {own}; leave method out")
+        chosen = own or method or study.method
+        if chosen == "auto":
+            chosen = resolved_method(ensemble, "auto")
+            if chosen == conditional.NAME:
+                judge = judge_of(label, ensemble, chosen, seed, networks)
+                if any(claim.assumed for claim in _theory_claims(study, judge)):
+                    chosen = direct.NAME
+        found[label] = resolved_method(ensemble, chosen)
+    return found
+
+
+def claims_of(study: Study, methods: dict[str, str], seed: int, networks: int) -> list[Claim]:
+    """All claims of a study, in the order of its report: theory of each ensemble, then the study's own, then comparisons."""
+    judges = {label: judge_of(label, one, methods[label], seed, networks) for label, one in study.ensembles.items()}
+    _check_quantities(study, judges)
+    claims: list[Claim] = []
+    for label, one in judges.items():
+        claims += _theory_claims(study, one)
         for claim in study.claims:
             if claim.ensemble == label:
-                check_recorded(claim.quantity, theory.ensemble)
-                theory.check_moments(claim.quantity)
-                if claim.quantity == "z.law" and theory.law is None:
-                    raise SpecificationError(
-                        f"{claim.id} is a distance from the law that theory predicts, and it predicts none here"
-                    )
+                one.check(claim.quantity, claim.layer)
+                if claim.against in judges:
+                    judges[claim.against].check(claim.quantity, claim.against_layer or claim.layer)
                 claims.append(claim)
-    if lost := [claim for claim in study.claims if claim.ensemble not in study.ensembles]:
-        raise SpecificationError(
-            f"{lost[0].id} is about the ensemble {lost[0].ensemble!r}; the study has {', '.join(study.ensembles)}"
-        )
+    named = [label for claim in study.claims for label in (claim.ensemble, claim.against) if label]
+    if lost := [label for label in named if label not in study.ensembles]:
+        raise SpecificationError(f"a claim is about the ensemble {lost[0]!r}; the study has {', '.join(study.ensembles)}")
+    for label, other in study.compared:
+        claims += _comparisons(judges[label], judges[other])
     if not claims:
         raise SpecificationError(f"the study {study.name} claims nothing; give it quantities or claims")
     return claims
 
 
+def _theory_claims(study: Study, judge: Judge) -> Iterator[Claim]:
+    """What theory claims of an ensemble: by default all it knows, else the study's quantities wherever it predicts them."""
+    if study.compared:
+        return
+    for layer in judge.layers:
+        for quantity in judge.names(layer) if study.quantities is None else study.quantities:
+            claim = _predicted(judge, quantity, layer)
+            if isinstance(claim, Claim):
+                yield claim
+
+
+def _predicted(judge: Judge, quantity: str, layer: int) -> Claim | SpecificationError:
+    """The claim about a quantity of a layer, or the reason why there is none."""
+    try:
+        return judge.claim(quantity, layer)
+    except SpecificationError as error:
+        return error
+
+
+def _check_quantities(study: Study, judges: dict[str, Judge]) -> None:
+    """Refuse a quantity that theory predicts for no layer of any ensemble, or not for a single neuron of the study."""
+    for quantity in study.quantities or ():
+        found = [[_predicted(judge, quantity, layer) for layer in judge.layers] for judge in judges.values()]
+        nowhere = not any(isinstance(claim, Claim) for claims in found for claim in claims)
+        for claims, judge in zip(found, judges.values(), strict=True):
+            if (nowhere or isinstance(judge, NeuronJudge)) and not isinstance(claims[0], Claim):
+                raise claims[0]
+
+
+def _comparisons(one: Judge, other: Judge) -> Iterator[Claim]:
+    """Every quantity of one ensemble against that of the other: both have the same law."""
+    for layer in one.layers:
+        names = [name for name in other.names(layer) if name in one.names(layer)]
+        for quantity in names:
+            yield Claim(
+                id=f"{one.label}/{layer}/{quantity}/against {other.label}",
+                ensemble=one.label,
+                layer=layer,
+                quantity=quantity,
+                predicted=0.0,
+                tolerance=difference_tolerance(quantity, _unit(one, layer)),
+                source="one law, sampled in two ways",
+                against=other.label,
+            )
+
+
+def _unit(judge: Judge, layer: int) -> float:
+    """The standard deviation of z in a layer, where theory knows it."""
+    try:
+        return math.sqrt(judge.claim("z.variance", layer).predicted)
+    except SpecificationError:
+        return 1.0
+
+
 def judge_all(study: Study, results: dict[str, Result], alpha: float = ALPHA, tolerance: float = 1.0) -> Report:
     """Judge what was sampled. One simultaneous interval per claim: each may miss with probability alpha over their number."""
     first = next(iter(results.values()))
-    own = claims_of(study, first.seed, first.networks)
+    methods = {label: result.method for label, result in results.items()}
+    own = claims_of(study, methods, first.seed, first.networks)
     claims = [dataclasses.replace(claim, tolerance=claim.tolerance * tolerance) for claim in own]
-    theories = {label: theory_of(ensemble, first.seed, first.networks) for label, ensemble in study.ensembles.items()}
+    judges = {
+        label: judge_of(label, ensemble, methods[label], first.seed, first.networks) for label, ensemble in study.ensembles.items()
+    }
+    error = alpha / judged(claims)
+
+    def measured(label: str, quantity: str, layer: int, share: float) -> Any:
+        return judges[label].measure(quantity, layer, results[label].layers[layer], share)
+
     verdicts = []
     for claim in claims:
-        result, theory = results[claim.ensemble], theories[claim.ensemble]
-        interval = measure(claim.quantity, result.layers[claim.layer], theory.ensemble, alpha / len(claims), theory.law)
-        verdicts.append(judge(claim, interval, result.networks))
+        if claim.against:
+            interval = difference(
+                measured(claim.ensemble, claim.quantity, claim.layer, error / 2.0),
+                measured(claim.against, claim.quantity, claim.against_layer or claim.layer, error / 2.0),
+                scale=is_scale(claim.quantity),
+            )
+        else:
+            interval = measured(claim.ensemble, claim.quantity, claim.layer, error)
+        verdicts.append(judge(claim, interval, results[claim.ensemble].networks))
     return Report(study=study, results=results, verdicts=verdicts, alpha=alpha, tolerance=tolerance)
 
 
-def theory_of(ensemble: Ensemble, seed: int, networks: int) -> Theory:
-    """Theory of an ensemble; a shared random input is first drawn, and then held fixed."""
-    inputs = ensemble.inputs
-    if inputs.drawn_once:
-        ensemble = dataclasses.replace(ensemble, inputs=direct.drawn_input(ensemble, seed))
-    return _theory(ensemble, networks if inputs.in_turn else None)
-
-
-_theory = functools.lru_cache(maxsize=16)(Theory)
+def theory_of(ensemble: Ensemble, seed: int, networks: int) -> Theory | NetworkTheory:
+    """Theory of an ensemble that is sampled directly; a shared random input is first drawn, and then held fixed."""
+    return judge_of("theory", ensemble, direct.NAME, seed, networks).theory
 
 
 def study_of(subject: Any) -> Study:
@@ -159,16 +231,30 @@ def study_of(subject: Any) -> Study:
     if isinstance(subject, Study):
         return subject
     if isinstance(subject, Ensemble):
-        return Study(
-            "ensemble", f"One neuron with {subject.fan_in} inputs and {subject.activation} activation.", {_label(subject): subject}
-        )
+        return Study("ensemble", _purpose(subject), {_label(subject): subject}, networks=_size(subject))
     if isinstance(subject, str):
         return find_study(subject)
     raise SpecificationError(f"verify takes a study, an ensemble, a result or a report, not {type(subject).__name__}")
 
 
+def _purpose(ensemble: Ensemble) -> str:
+    if not ensemble.is_network:
+        return f"One neuron with {ensemble.fan_in} inputs and {ensemble.activation} activation."
+    widths = [str(width) for width in ensemble.widths]
+    shown = "-".join(widths if len(widths) <= 8 else [*widths[:3], "...", widths[-1]])
+    return f"A network of {ensemble.depth} layer{'s' if ensemble.depth > 1 else ''} of weights, widths {shown}."
+
+
+def _size(ensemble: Ensemble) -> int:
+    """Networks of an ensemble of one's own: 1e7 single neurons, fewer networks the larger they are, but at least 1000."""
+    if not ensemble.is_network:
+        return 10_000_000
+    weights = sum(a * b for a, b in zip(ensemble.widths[:-1], ensemble.widths[1:], strict=True))
+    return 10 ** min(6, max(3, 10 - math.ceil(math.log10(weights))))
+
+
 def _label(ensemble: Ensemble) -> str:
-    return str(ensemble.scheme)
+    return "layers" if isinstance(ensemble.scheme, tuple) else str(ensemble.scheme)
 
 
 def check_alpha(alpha: float) -> None:

@@ -70,15 +70,12 @@ def mean_in_range(summary: LayerSummary, statistic: str, span: float, error: flo
     return bounded_mean(found.mean, found.variance * found.trials / max(found.trials - 1, 1), found.trials, span, error)
 
 
-def mean_square(summary: LayerSummary, statistic: str, error: float, larger: str = "") -> Interval:
-    """The mean of a statistic that is never negative, on the scale of its logarithm.
-
-    larger : a statistic that is at least the square of this one.
-    """
+def mean_square(summary: LayerSummary, statistic: str, error: float) -> Interval:
+    """The mean of a statistic that is never negative, on the scale of its logarithm."""
     found = cluster_mean(summary, statistic)
     if found.trials == 0:
         return NOTHING
-    return clustered("variance", found.mean, found.standard_error, found.trials, error, tail_size(summary, statistic, larger))
+    return clustered("variance", found.mean, found.standard_error, found.trials, error, tail_size(summary, statistic))
 
 
 def plain_mean(summary: LayerSummary, statistic: str, error: float, effective: float = math.inf) -> Interval:
@@ -90,7 +87,10 @@ def plain_mean(summary: LayerSummary, statistic: str, error: float, effective: f
 
 
 def tail_size(summary: LayerSummary, statistic: str, larger: str = "") -> float:
-    """How many networks make up the sum of the squares of a statistic that is never negative, at least or about."""
+    """How many networks make up the sum of the squares of a statistic that is never negative, about, or at least.
+
+    larger : a statistic that is at least the square of this one, which gives the lower bound.
+    """
     found = cluster_mean(summary, statistic)
     if math.isnan(found.variance):
         return 0.0

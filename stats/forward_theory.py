@@ -15,9 +15,9 @@ import numpy as np
 
 from fanin.engine.spec import Ensemble
 from fanin.stats.activation_functions import ActivationFunction
-from fanin.stats.finite_width import NeuronMoments, second_layer, third_layer
+from fanin.stats.finite_width import MAX_STD, NeuronMoments, second_layer, third_layer
 from fanin.stats.gaussian_layer import GaussianLayer, gaussian_layer, layer_function
-from fanin.stats.network_quantities import has_field
+from fanin.stats.network_names import has_field
 from fanin.stats.parameter import parameter_law
 from fanin.stats.preactivation import Preactivation, preactivation
 from fanin.stats.theory_value import Predicted
@@ -90,7 +90,9 @@ def forward_layers(ensemble: Ensemble, networks: int | None) -> tuple[Preactivat
     rays = (size, ratio * size**2) if has_field(ensemble, 1) else None
     alive = 1.0 if normal or (first.law is not None and first.law.atom < 1e-12) else None
     spread = 0.0 if normal else abs(ratio - 1.0) * size**2
-    walk = _Walk(size, 1e-15 * size, spread, 0.0, 0.0, rays, normal, alive)
+    # Rows of data keep lengths of their own however many inputs there are: what follows has no limit, and S says so.
+    apart = 1.0 if ensemble.inputs.kind == "rows" and ratio > 1.001 else 0.0
+    walk = _Walk(size, 1e-15 * size, spread, 0.0, apart, rays, normal, alive)
     layers: list[ForwardLayer] = []
     for layer in range(1, ensemble.depth + 1):
         if layer > 1 and (reason := _step(ensemble, layer, layers[-1], walk)):
@@ -205,18 +207,18 @@ def _of_z(
         kurtosis = 3.0 * second / mean**2
         return Number(mean, rounding * mean, EXACT, "", RAYS), Number(kurtosis, rounding * kurtosis, EXACT, "", RAYS)
     limit = Number(walk.limit, walk.error, LIMIT, "1/n", MEAN_FIELD), Number(3.0, 0.0, LIMIT, "1/n", MEAN_FIELD)
-    if layer == 2 and layers[0].normal:
+    stds = math.sqrt(w2), math.sqrt(b2)
+    if layer == 2 and layers[0].normal and max(stds) <= MAX_STD:
         excesses = _excesses(ensemble, 2)
         variance = Number(walk.limit, walk.error, EXACT, "", SECOND)
         if excesses is None:
             return variance, limit[1]
-        stds = math.sqrt(w2), math.sqrt(b2)
         function, n = layers[0].gaussian.function, ensemble.widths[1]
         law = second_layer(function, n, first.variance, *stds, weight_excess=excesses[0], bias_excess=excesses[1])
         return variance, _number(law.kurtosis, SECOND)
     if not walk.gaussian:
         return limit
-    if layer == 3:
+    if layer == 3 and max(stds) <= MAX_STD and _third_known(ensemble):
         law = _third(ensemble, first, w2, b2)
         return _number(law.variance, THIRD), _number(law.kurtosis, THIRD)
     relative = walk.spread / walk.limit**2
@@ -236,10 +238,15 @@ def _of_q(ensemble: Ensemble, layer: int, walk: _Walk, first: Preactivation, gau
         return Number(value, error, EXACT, "", "z is Gaussian")
     if not walk.gaussian:
         return Number(value, error, LIMIT, "1/n", MEAN_FIELD)
-    if layer == 2:
+    if layer == 2 and _third_known(ensemble):
         return _number(_third(ensemble, first, 1.0, 0.0).variance, THIRD)
     value += gaussian.growth * walk.shift + 0.5 * gaussian.bend * walk.spread
     return Number(value, error, ASYMPTOTIC, "1/n^2", YAIDA)
+
+
+def _third_known(ensemble: Ensemble) -> bool:
+    """Whether layer 2 is within the range of `third_layer`."""
+    return max(math.sqrt(one) for one in _scales(ensemble, 2)) <= MAX_STD
 
 
 def _third(ensemble: Ensemble, first: Preactivation, w2: float, b2: float) -> NeuronMoments:

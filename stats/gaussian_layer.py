@@ -29,6 +29,8 @@ TERMS = (
     (1, 1, 1),
     (2, 0, 2),
     (2, 0, 4),
+    (0, 2, 2),
+    (0, 2, 4),
 )
 """Powers of phi, phi' and z whose means are computed together."""
 
@@ -99,6 +101,13 @@ class GaussianLayer:
         """d^2/dq^2 E phi^2, from moments with the derivatives of the Gaussian density."""
         q = self.q
         return (self.mean(2, 0, 4) / q**2 - 6.0 * self.mean(2, 0, 2) / q + 3.0 * self.mean(2)) / (4.0 * q**2)
+
+    @property
+    def slope_growth(self) -> tuple[float, float]:
+        """q (d/dq) and q^2 (d/dq)^2 of E phi'^2, over E phi'^2."""
+        square = self.mean(0, 2)
+        two, four = self.mean(0, 2, 2) / (self.q * square), self.mean(0, 2, 4) / (self.q**2 * square)
+        return 0.5 * (two - 1.0), 0.25 * (four - 6.0 * two + 3.0)
 
     @property
     def spread(self) -> float:

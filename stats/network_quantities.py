@@ -4,16 +4,14 @@ A name is a base and, where it needs one, an argument in brackets: `z.tail[5]`, 
 observation: see `clusters` for moments and `network_bins` for quantiles. Where a network is not finite, or its delta are beyond
 the range of the sums, every interval is the whole line.
 
-Bounded statistics (shares, cosines, moments of a bounded phi or phi') have intervals that hold at every size; those of other
-moments are asymptotic. `.lognorm.variance` rests on the assumption that the logarithm has a kurtosis of at most
+Bounded statistics (shares, cosines, and moments of a bounded phi or phi' over less than `MANY` networks) have intervals that hold
+at every size; those of other moments are asymptotic. `.lognorm.variance` rests on the assumption that the logarithm has a kurtosis of at most
 `LARGEST_LOG_KURTOSIS`: its fourth moment is not recorded.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,163 +26,23 @@ from fanin.stats.activation_functions import ActivationFunction, find_activation
 from fanin.stats.clusters import NOTHING, cluster_mean, clustered, mean_in_range, mean_square, plain_mean, pooled_moment, tail_size
 from fanin.stats.intervals import Interval, proportion
 from fanin.stats.network_bins import bin_quantile, field_distance, size_quantile
-
-FORWARD = (
-    "z.mean",
-    "z.variance",
-    "z.skewness",
-    "z.kurtosis",
-    "z.tail",
-    "z.quantile",
-    "phi.mean",
-    "phi.variance",
-    "phi.saturated",
-    "phi.quantile",
-    "slope.mean",
-    "slope.variance",
-    "slope.meansquare",
-    "slope.below",
-    "slope.median",
-    "slope.quantile",
-    "q",
-    "q.lognorm.mean",
-    "q.lognorm.variance",
-    "share.dead",
+from fanin.stats.network_names import (
+    ARGUMENT,
+    CHANGE,
+    FIELD,
+    NETWORK_QUANTITIES,
+    PAIR,
+    changed_input,
+    check_network_recorded,
+    split_network_name,
 )
-FIELD = ("field.mean", "field.variance", "field.kurtosis", "field.law", "independence.neurons")
-PAIR = ("correlation", "delta.correlation")
-CHANGE = tuple(f"change.{what}.{how}" for what in ("activation", "cost") for how in ("meansquare", "median"))
-BACKWARD = (
-    "delta.meansquare",
-    "delta.kurtosis",
-    "delta.median",
-    "delta.quantile",
-    "delta.below",
-    "delta.lognorm.mean",
-    "delta.lognorm.variance",
-    "grad.meansquare",
-    "grad.median",
-    "grad.quantile",
-    "grad.lognorm.mean",
-    "grad.lognorm.variance",
-    "jacobian.norm",
-    "jacobian.lognorm.mean",
-    "jacobian.lognorm.variance",
-)
-NETWORK_QUANTITIES = (*FORWARD, *FIELD, *BACKWARD, *PAIR, *CHANGE)
-
-MAPPED = ("sigmoid", "tanh", "erf")
-"""Activations of which phi' falls with |z| and phi rises with z, so that their quantiles are those of z, mapped."""
 
 LARGEST_LOG_KURTOSIS = 9.0
 """Of ln q, ln mean delta^2 and the like: that of ln chi^2 is 7 for one neuron and nears 3 as neurons or layers become many."""
 
-_ARGUMENT = {"z.tail": "threshold", "delta.below": "threshold", "slope.below": "threshold"}
-_ARGUMENT |= {name: "probability" for name in NETWORK_QUANTITIES if name.endswith(".quantile")} | dict.fromkeys(CHANGE, "change")
 
-
-def network_quantities() -> tuple[str, ...]:
-    """The bases of all names."""
-    return NETWORK_QUANTITIES
-
-
-def split_network_name(name: str) -> tuple[str, float | None]:
-    """Base and argument of a quantity's name.
-
-    >>> split_network_name("delta.quantile[0.95]")
-    ('delta.quantile', 0.95)
-    """
-    match = re.fullmatch(r"([a-z.]+)(?:\[([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\])?", name)
-    if match is None or match[1] not in NETWORK_QUANTITIES:
-        near = difflib.get_close_matches(name.partition("[")[0], NETWORK_QUANTITIES, n=1, cutoff=0.0)[0]
-        raise SpecificationError(f"{name!r} is not a quantity of a network; the nearest is {near}")
-    return match[1], None if match[2] is None else float(match[2])
-
-
-def check_network_recorded(name: str, ensemble: Ensemble, layer: int) -> None:
-    """Refuse a quantity that a run of this ensemble does not record of this layer, before it is sampled.
-
-    Raises
-    ------
-    SpecificationError
-        One sentence that says what is not recorded, and what would be.
-    """
-    base, argument = split_network_name(name)
-    if layer not in ensemble.recorded:
-        raise SpecificationError(f"layer {layer} is not recorded; of {ensemble.depth} layers those recorded are {_few(ensemble)}")
-    _check_argument(name, base, argument, ensemble)
-    backward = base.startswith(("delta.", "grad.", "jacobian.", "change.cost."))
-    if backward and ensemble.cost == "none":
-        raise SpecificationError(f"{name} needs a backward pass, and the ensemble has no cost; give it cost='linear', say")
-    if base in PAIR and ensemble.points < 2:
-        raise SpecificationError(f"{name} compares two inputs, and the ensemble has one; give it inputs pair:1:0.5, say")
-    if base in FIELD and not has_field(ensemble, layer):
-        raise SpecificationError(f"{name} needs Gaussian weights and Gaussian or no biases in layer {layer}")
-    if base == "independence.neurons" and ensemble.widths[layer] < 2:
-        raise SpecificationError(f"{name} needs a layer of at least two neurons; layer {layer} has 1")
-    if base in ("phi.quantile", "slope.median", "slope.quantile", "change.activation.median"):
-        check_mapped(name, ensemble, layer)
-    if base in CHANGE:
-        changed_input(name, ensemble, layer)
-
-
-def _check_argument(name: str, base: str, argument: float | None, ensemble: Ensemble) -> None:
-    kind = _ARGUMENT.get(base)
-    if kind is None:
-        if argument is not None:
-            raise SpecificationError(f"{name} takes no argument; write {base}")
-    elif kind == "probability":
-        if argument is None or not 0.0 < argument < 1.0:
-            raise SpecificationError(f"{name} needs a probability between 0 and 1, such as {base}[0.95]")
-    elif kind == "change":
-        if argument is None or not 0.0 < argument < math.inf:
-            raise SpecificationError(f"{name} needs the size of the change, such as {base}[0.01]")
-    elif base == "slope.below":
-        if argument != FLAT:
-            raise SpecificationError(f"{name} is not recorded; {base}[{FLAT:g}] is")
-    else:
-        kept = ensemble.tails if base == "z.tail" else ensemble.slow
-        if argument not in kept:
-            listed = ", ".join(f"{t:g}" for t in kept) or "none"
-            word = "tails" if base == "z.tail" else "slow"
-            raise SpecificationError(f"{name} is not recorded; the thresholds ({word}) of the ensemble are {listed}")
-
-
-def _few(ensemble: Ensemble) -> str:
-    recorded = ensemble.recorded
-    return f"1 to {ensemble.depth}" if len(recorded) == ensemble.depth else f"{recorded[0]}, {recorded[1]}, ..., {recorded[-1]}"
-
-
-def has_field(ensemble: Ensemble, layer: int) -> bool:
-    """Whether the layer's pre-activations, standardised given what it sees, are independent N(0, 1)."""
-    scheme = ensemble.schemes[layer - 1]
-    laws = [law for law in (scheme.weights, scheme.bias) if law is not None and law.gain]
-    return scheme.weights.gain > 0.0 and all(law.family == "normal" and not law.zero for law in laws)
-
-
-def check_mapped(name: str, ensemble: Ensemble, layer: int) -> None:
-    """Refuse quantiles of phi and phi' that are not those of z, mapped."""
-    if ensemble.activations[layer - 1] not in MAPPED:
-        raise SpecificationError(
-            f"{name} is known for {', '.join(MAPPED)}, by the quantiles of z; layer {layer} has {ensemble.activations[layer - 1]}"
-        )
-
-
-def changed_input(name: str, ensemble: Ensemble, layer: int) -> float:
-    """The value of the input whose weight is changed: the root mean square of the inputs that are not 0."""
-    inputs = ensemble.inputs
-    if layer != 1:
-        raise SpecificationError(f"{name} is about a weight of layer 1; it was asked of layer {layer}")
-    if inputs.kind == "subset":
-        values = np.ones(min(inputs.count, 1))
-    elif inputs.is_random:
-        raise SpecificationError(f"{name} needs an input that is fixed; inputs are {inputs}")
-    else:
-        values = inputs.vectors(ensemble.fan_in)[0].astype(float)
-    values = values[values != 0.0]
-    if values.size == 0:
-        raise SpecificationError(f"{name} needs an input that is not 0 everywhere; inputs are {inputs}")
-    return math.sqrt(float((values**2).mean()))
+MANY = 10_000
+"""Networks from which on the mean of a bounded moment is taken to be Gaussian: it rests on the neurons of all of them."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +77,7 @@ def measure_network(name: str, summary: LayerSummary, ensemble: Ensemble, layer:
 
 def network_estimates(summary: LayerSummary, ensemble: Ensemble, layer: int) -> dict[str, float]:
     """Point estimates of everything that is recorded of a layer, by name."""
-    names = [name for name in NETWORK_QUANTITIES if name not in _ARGUMENT]
+    names = [name for name in NETWORK_QUANTITIES if name not in ARGUMENT]
     names += [f"z.tail[{t:g}]" for t in ensemble.tails] + [f"delta.below[{t:g}]" for t in ensemble.slow]
     names += [f"slope.below[{FLAT:g}]", *(f"{variable}.quantile[{p}]" for variable in ("z", "delta", "grad") for p in (0.05, 0.95))]
     found = {}
@@ -272,15 +130,19 @@ def _moment(base: str, layer: _Layer, error: float) -> Interval:
             span = _span(layer.function, variable, 1)
             name = f"{variable}^1"
             effective = tail_size(summary, "slope^2") if variable == "slope" else steady
-            return plain_mean(summary, name, error, effective) if math.isinf(span) else mean_in_range(summary, name, span, error)
+            if math.isinf(span) or summary.finite >= MANY:
+                return plain_mean(summary, name, error, effective)
+            return mean_in_range(summary, name, span, error)
         case "slope.meansquare" | "q":
             name = "slope^2" if variable == "slope" else "phi^2"
             span = _span(layer.function, "slope" if variable == "slope" else "phi", 2)
-            return mean_square(summary, name, error) if math.isinf(span) else mean_in_range(summary, name, span, error)
+            if math.isinf(span) or summary.finite >= MANY:
+                return mean_square(summary, name, error)
+            return mean_in_range(summary, name, span, error)
         case "delta.meansquare":
-            return mean_square(summary, "delta^2", error, "delta^4")
+            return mean_square(summary, "delta^2", error)
         case "delta.kurtosis":
-            return _delta_kurtosis(summary, error)
+            return mean_square(summary, "delta.kurtosis", error)
         case "grad.meansquare":
             return mean_square(summary, "grad^2", error)
         case _:
@@ -356,16 +218,6 @@ def _field(base: str, summary: LayerSummary, error: float) -> Interval:
     by_first = (-4.0 * m3 + 12.0 * m1 * m2 - 12.0 * m1**3) / second**2 + 4.0 * m1 * fourth / second**3
     error_of = math.sqrt(max(spread, 0.0) / trials) + abs(by_first) * e1 + abs(4.0 * m1) / second**2 * e3
     return clustered("kurtosis", fourth / second**2, error_of, trials, error, trials * parts[3].share ** 4)
-
-
-def _delta_kurtosis(summary: LayerSummary, error: float) -> Interval:
-    """E delta^4 / (E delta^2)^2 over all neurons; the two standard errors are added, their covariance is not recorded."""
-    second, fourth = cluster_mean(summary, "delta^2"), cluster_mean(summary, "delta^4")
-    if second.trials == 0 or not second.mean**2 > 0.0:
-        return NOTHING
-    kurtosis = fourth.mean / second.mean**2
-    spread = fourth.standard_error / second.mean**2 + 2.0 * kurtosis * second.standard_error / second.mean
-    return clustered("kurtosis", kurtosis, spread, second.trials, error, tail_size(summary, "delta^4"))
 
 
 def _change(base: str, change: float, layer: _Layer, error: float) -> Interval:

@@ -2,12 +2,14 @@
 
 Each of the m claims of a run gets an interval at level 1 - alpha / m (Bonferroni), so that with probability 1 - alpha all intervals
 hold their true values at once. A claim is `confirmed` when its interval lies wholly within the tolerance of the predicted value,
-`refuted` when it lies wholly outside, `undecided` otherwise. So alpha bounds the probability of any wrong word in a run.
+`refuted` when it lies wholly outside, `undecided` otherwise. So alpha bounds the probability of any wrong word in a run. A claim
+that the sampler assumes is `assumed`: it is not judged, and does not count in m.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
@@ -15,7 +17,7 @@ from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
 from fanin.stats.intervals import Interval
 
-CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "undecided"
+CONFIRMED, REFUTED, UNDECIDED, ASSUMED = "confirmed", "refuted", "undecided", "assumed"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Claim:
     predicted, tolerance : in the units of the quantity; the claim holds of any value within the tolerance.
     error : bound of the numerical error of the prediction. label : "exact", "asymptotic" or "limit".
     expected : the verdict that is as it should be: "confirmed", or "refuted" for a claim known to be false.
+    assumed : whether the sampler takes the claim for granted. against : label of another ensemble; then the claim is about the
+    difference of the quantity between the two (`two_sample`), in the same layer of the other or in `against_layer`. The other may
+    be the same ensemble in another layer.
     """
 
     id: str
@@ -37,12 +42,17 @@ class Claim:
     error: float = 0.0
     label: str = "exact"
     expected: str = CONFIRMED
+    assumed: bool = False
+    against: str = ""
+    against_layer: int = 0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.tolerance < math.inf:
             raise SpecificationError(f"the tolerance of {self.id} is {self.tolerance!r}; it must be a finite number, at least 0")
         if self.expected not in (CONFIRMED, REFUTED):
             raise SpecificationError(f"{self.id} expects {self.expected!r}; a claim is expected to be confirmed or refuted")
+        if self.against and self.against == self.ensemble and self.against_layer in (0, self.layer):
+            raise SpecificationError(f"{self.id} compares {self.against!r} with itself; name another ensemble or layer")
 
     def _repr_html_(self) -> str:
         return (
@@ -66,15 +76,20 @@ class Verdict:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the verdict is the one that the claim expects."""
-        return self.verdict == self.claim.expected
+        """Whether the verdict is the one that the claim expects. A claim that is assumed is no evidence either way."""
+        return self.verdict in (self.claim.expected, ASSUMED)
 
     def _repr_html_(self) -> str:
-        interval, sign = self.interval, {CONFIRMED: "✓", REFUTED: "✗", UNDECIDED: "?"}[self.verdict]
+        interval, sign = self.interval, {CONFIRMED: "✓", REFUTED: "✗", UNDECIDED: "?", ASSUMED: "="}[self.verdict]
         return (
             f"<code>{escape(self.claim.id)}</code>: predicted {self.claim.predicted:.6g} ± {self.claim.tolerance:.2g}, estimate "
             f"{interval.estimate:.6g} [{interval.low:.6g}, {interval.high:.6g}] <b>{sign} {self.verdict}</b>"
         )
+
+
+def judged(claims: Iterable[Claim]) -> int:
+    """How many claims are judged: the m of alpha / m, at least 1."""
+    return max(sum(not claim.assumed for claim in claims), 1)
 
 
 def judge(claim: Claim, interval: Interval, networks: int) -> Verdict:
@@ -84,6 +99,8 @@ def judge(claim: Claim, interval: Interval, networks: int) -> Verdict:
     >>> judge(claim, Interval(500.9, 500.1, 501.7, "asymptotic"), 10**7).verdict
     'confirmed'
     """
+    if claim.assumed:
+        return Verdict(claim, interval, ASSUMED, None)
     inner, outer = claim.tolerance - claim.error, claim.tolerance + claim.error
     if abs(interval.low - claim.predicted) <= inner and abs(interval.high - claim.predicted) <= inner:
         return Verdict(claim, interval, CONFIRMED, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PLAIN = {"spec", "schemes", "recipes", "inputs", "accumulators", "errors", "stream"}
+PLAIN = {"spec", "schemes", "recipes", "inputs", "accumulators", "errors", "stream", "layer_summary", "activation_spec"}
 ALLOWED = {"engine": {"numpy", "numba", "llvmlite"}, "stats": {"numpy", "scipy"}}
 
 

@@ -19,12 +19,20 @@ def bins_of(values):
     place = np.searchsorted(EDGES, np.abs(values), side="right") - 1
     place = np.minimum(place, SIZES - 1)
     place = np.where(values < 0, SIZES - 1 - place, SIZES + place)
-    neurons, below = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
-    for row in place:
-        counts = np.bincount(row, minlength=BINS)
-        neurons += counts
-        below += np.cumsum(counts) ** 2
-    return Bins.of(neurons, np.diff(below, prepend=0))
+    used, inverse = np.unique(place, return_inverse=True)
+    counts = np.zeros((len(place), used.size), np.int64)
+    np.add.at(counts, (np.arange(len(place))[:, None], inverse.reshape(place.shape)), 1)
+    below = (np.cumsum(counts, axis=1) ** 2).sum(axis=0)
+    return Bins(used.astype(np.int32), counts.sum(axis=0), np.diff(below, prepend=0))
+
+
+def powers(name, values, orders):
+    """Means over neurons of powers."""
+    found, power = {}, np.ones_like(values)
+    for k in range(1, orders + 1):
+        power = power * values
+        found[f"{name}^{k}"] = power.mean(1)
+    return found
 
 
 def summarise(
@@ -46,9 +54,7 @@ def summarise(
     """z, phi, slope, delta : (networks, neurons). deviation : (networks,), of z given the layer below. below : what it sees."""
     networks, width = z.shape
     first = z[:, : min(width, BINNED)]
-    values = {f"z^{k}": (z**k).mean(1) for k in range(1, 9)}
-    values |= {f"phi^{k}": (phi**k).mean(1) for k in range(1, 5)}
-    values |= {f"slope^{k}": (slope**k).mean(1) for k in (1, 2, 4)}
+    values = powers("z", z, 8) | powers("phi", phi, 4) | powers("slope", slope, 4)
     values["saturated"] = np.zeros(networks) if saturated is None else saturated(z).mean(1)
     values["flat"] = (slope < 0.01).mean(1)
     alive = values["phi^2"] > 0
@@ -59,7 +65,7 @@ def summarise(
     bins = {"z": first}
     if deviation is not None:
         field = z / deviation[:, None]
-        values |= {f"field^{k}": (field**k).mean(1) for k in range(1, 5)}
+        values |= powers("field", field, 4)
         values["field.pairs"] = (field * np.roll(field, -1, axis=1)).mean(1)
         counts["field"], bins["field"] = networks, field[:, : first.shape[1]]
     if other_z is not None:
@@ -68,10 +74,12 @@ def summarise(
     if delta is not None:
         square = (delta**2).mean(1)
         moving = square > 0
-        counts |= {"backward": networks, "still": int((~moving).sum())}
-        values |= {"delta^2": square, "delta^4": (delta**4).mean(1), "ln delta": np.log(square[moving])}
         under = (below**2).mean(1)
-        values |= {"grad^2": square * under, "ln grad": np.log((square * under)[moving])}
+        pulled = moving & (under > 0)
+        counts |= {"backward": networks, "still": int((~moving).sum()), "still.grad": int((~pulled).sum())}
+        unit = delta[moving] / np.sqrt(square[moving])[:, None]
+        values |= {"delta^2": square, "delta.kurtosis": (unit**4).mean(1), "ln delta": np.log(square[moving])}
+        values |= {"grad^2": square * under, "ln grad": np.log((square * under)[pulled])}
         if jacobian is not None:
             values |= {"jacobian": jacobian, "ln jacobian": np.log(jacobian[moving])}
         for k, t in enumerate(slow):
@@ -85,7 +93,7 @@ def summarise(
     sums = {}
     for name in sum_names(len(tails), len(slow)):
         product = math.prod(values.get(part, np.zeros(1)) for part in name.split("*"))
-        sums[name] = as_units(math.fsum(product))
+        sums[name] = as_units(product.sum())
     empty = Bins.of(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64))
     found = {name: bins_of(bins[name]) if name in bins and binned else empty for name in VARIABLES}
     return LayerSummary(networks, width, sums, counts, found)
