@@ -2,9 +2,9 @@
 
     python -m benchmarks.network_peers torch-backward 20
 
-"backward": 100 layers of 1000 tanh neurons, N(0, 1/1000) weights, N(0, 1) biases, forward and backward from a random direction of the
-output. "forward": 10 such layers, forward. `square` is the mean square of the last pre-activation. Every network draws its weights anew
-into one buffer; gradients of weights, which would cost more, are not formed.
+"backward": 100 layers of 1000 tanh neurons, N(0, 1/1000) weights, N(0, 1) biases, forward and backward from a random direction of
+the output. "forward": 10 such layers, forward. `square` is the mean square of the last pre-activation. Every network draws its
+weights anew into one buffer; gradients of weights, which would cost more, are not formed.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fanin.engine import costs, stream
-from fanin.engine._jit import kernel
+from fanin.engine._jit import inline, kernel
 from fanin.engine._llvm import call_activation, fma
+from fanin.engine._reductions import WIDTH
 from fanin.engine.errors import SpecificationError
 from fanin.engine.laws import fill_normal
 from fanin.engine.layer_summary import LayerSummary
@@ -103,14 +104,26 @@ def empty_state(plan: NetworkPlan) -> State:
     )
 
 
+@inline
+def padded_end(count):
+    """Where the zeros behind a vector of neurons end: sums read in steps of 16, from one neuron on at most."""
+    return (count + 31) // 32 * 32 + WIDTH
+
+
+@inline
+def exponent_of(x):
+    """The binary exponent of a positive normal float64; 0 for 0."""
+    return ((np.float64(x).view(np.int64) >> np.int64(52)) - np.int64(1023)) if x > 0.0 else np.int64(0)
+
+
 @kernel
 def fill_vector(first, second, key, role, index, layer, block, std, out, count):
-    """Normals of a vector of neurons, N(0, std**2), with zeros behind them. out : float32 padded, first, second : words."""
+    """Normals of a vector of neurons, N(0, std**2), with zeros behind them. out : float32, padded. first, second : words."""
     groups = (count + 31) // 32 * 8
     fill_words(first[:groups], second[:groups], key, role, index, layer, block)
     words, others = first[:groups].view(np.int32), second[:groups].view(np.int32)
     fill_normal(words, others, std, out[: 4 * groups])
-    out[count : 4 * groups] = F(0.0)
+    out[count : padded_end(count)] = F(0.0)
 
 
 @kernel
@@ -191,7 +204,7 @@ def _preactivate(plan, state, layer, place, network, block, below_count, count):
 @kernel
 def _activate(plan, state, layer, place, count):
     z, phi, slope, sizes = state.z[place], state.phi[place], state.slope[place], plan.phi_sizes[layer]
-    end = (count + 31) // 32 * 32
+    end = padded_end(count)
     for a in range(plan.points):
         call_activation(
             plan.phi_address[layer],
@@ -208,6 +221,12 @@ def _activate(plan, state, layer, place, count):
 
 
 @kernel
+def _is_small(vector, count, totals):
+    """Whether all numbers are below 2**120: by the sum of squares, which is cheap, or else one by one."""
+    return dot(vector, vector, count, totals) < 2.0**240 or is_finite_layer(vector, count, totals)
+
+
+@kernel
 def _see(plan, state, layer):
     """What a layer sees: float32 (points, stride)."""
     if layer == 0:
@@ -219,7 +238,7 @@ def _see(plan, state, layer):
 
 @kernel
 def _forward(plan, state, record, network, block, first, last, is_recorded):
-    """Layers first .. last - 1 (from 0). Returns the first layer that is not finite, or `last`."""
+    """Layers first .. last - 1 (from 0), recorded or again. Returns the first layer that is not finite, or `last`."""
     for layer in range(first, last):
         place, at = layer % plan.segment, plan.record_at[layer] if is_recorded else -1
         below_count, count = plan.widths[layer], plan.widths[layer + 1]
@@ -229,6 +248,12 @@ def _forward(plan, state, record, network, block, first, last, is_recorded):
                 if not is_finite_layer(state.z[place, plan.points - 1 - a], count, record.totals):
                     return layer
         _activate(plan, state, layer, place, count)
+        if is_recorded:
+            for a in range(plan.points):
+                if not (
+                    _is_small(state.phi[place, a], count, record.totals) and _is_small(state.slope[place, a], count, record.totals)
+                ):
+                    return layer
         if at >= 0:
             is_finite_layer(state.z[place, 0], count, record.totals)
             deviation = np.sqrt(plan.weight_std[layer] ** 2 * state.gram[layer, 0, 0] + plan.bias_std[layer] ** 2)
@@ -253,7 +278,7 @@ def _forward(plan, state, record, network, block, first, last, is_recorded):
 
 
 @kernel
-def _normalise(vector, square, count):
+def normalise(vector, square, count):
     """Scale by a power of two so that the mean square lies near 1; returns the exponent taken out."""
     if not square > 0.0:
         return np.int64(0)
@@ -267,7 +292,10 @@ def _normalise(vector, square, count):
 
 @kernel
 def _transpose(plan, state, layer, place, network, block, below, below_count, count):
-    """state.back = W^T delta for the weights of a layer, given z and what the layer sees."""
+    """state.back = W^T delta for the weights of a layer, given z and what the layer sees.
+
+    Weights of a size beyond 2**+-40 are brought near 1, and state.exponents changed for it.
+    """
     points, totals, z, delta = plan.points, state.totals, state.z[place], state.delta
     gram, square, bias = state.gram[layer], plan.weight_std[layer] ** 2, plan.bias_std[layer] ** 2
     met, root, factor, covariance, seen, mixed = (
@@ -278,6 +306,9 @@ def _transpose(plan, state, layer, place, network, block, below, below_count, co
         state.matrices[4],
         state.matrices[5],
     )
+    size = exponent_of(plan.weight_std[layer])
+    shift = size if abs(size) > 40 else np.int64(0)
+    less = two_to(-shift)
     ones, solved, share, plain = state.vectors[0], state.vectors[1], state.vectors[2], state.vectors[3]
     for a in range(points):
         plain[a] = 0.0
@@ -310,7 +341,7 @@ def _transpose(plan, state, layer, place, network, block, below, below_count, co
             block,
             _ONE,
             state.products,
-            32,
+            np.int64(32),
         )
         for b in range(points):
             share[b] = 0.0
@@ -345,17 +376,21 @@ def _transpose(plan, state, layer, place, network, block, below, below_count, co
                 ones[a] -= plan.weight_std[layer] * seen[a, c] * root[b, c]
         solve_factored(factor, ones, solved)
         for a in range(points):
-            mixed[b, a] = solved[a]
+            mixed[b, a] = solved[a] * less
     for b in range(points):
         _combine(state.back[b], mixed[b], below, below_count)
         for c in range(b + 1):
-            _add_multiple(state.back[b], F(plan.weight_std[layer] * root[b, c]), state.noise[c], below_count)
-        state.back[b, below_count : (below_count + 31) // 32 * 32] = F(0.0)
+            _add_multiple(state.back[b], F(plan.weight_std[layer] * less * root[b, c]), state.noise[c], below_count)
+        state.back[b, below_count : padded_end(below_count)] = F(0.0)
+        state.exponents[b] += shift
 
 
 @kernel
 def _backward(plan, state, record, network, block, first, last, scale):
-    """Send delta of layer last - 1 (from 0) back through the layers first .. last - 1; their state is at hand."""
+    """Send delta of layer last - 1 (from 0) back through the layers first .. last - 1; their state is at hand.
+
+    Returns whether it went through: a network whose delta overflows leaves the backward pass.
+    """
     points, totals = plan.points, record.totals
     for layer in range(last - 1, first - 1, -1):
         place, at = layer % plan.segment, plan.record_at[layer]
@@ -380,66 +415,84 @@ def _backward(plan, state, record, network, block, first, last, scale):
             square = dot(state.back[0], state.back[0], below_count, totals)
             record_jacobian(record, at, square * scale, state.exponents[0])
         if layer == 0:
-            return
+            return True
         if layer % plan.segment == 0:
             for a in range(points):
                 state.delta[a][:] = state.back[a]
-            return
+            return True
         for a in range(points):
-            _multiply_slope(state, a, place - 1, below_count)
+            if not _multiply_slope(state, a, place - 1, below_count):
+                return False
+    return True
 
 
 @kernel
 def _multiply_slope(state, a, place, count):
-    """delta of input a in the layer below, from what came back to its activations."""
+    """delta of input a in the layer below, from what came back to its activations; whether it is finite."""
     delta = state.delta[a]
     _times(delta, state.back[a], state.slope[place, a], count)
-    delta[count : (count + 31) // 32 * 32] = F(0.0)
-    state.exponents[a] += _normalise(delta, dot(delta, delta, count, state.totals), count)
+    delta[count : padded_end(count)] = F(0.0)
+    square = dot(delta, delta, count, state.totals)
+    state.exponents[a] += normalise(delta, square, count)
+    return square < np.inf
 
 
 @kernel
-def _sample_network(plan, state, drawn, record, network, block):
+def _begin_backward(plan, state, targets):
+    """delta of the output; returns what the squared norm of the Jacobian is to be multiplied by."""
     depth = plan.widths.size - 1
-    inputs, outputs = plan.widths[0], plan.widths[depth]
+    place, outputs, scale = (depth - 1) % plan.segment, plan.widths[depth], 1.0
     for a in range(plan.points):
-        state.x[a, :inputs] = drawn.x[network, a]
-    _grams(state.x, inputs, state.totals, state.gram[0])
-    reached = _forward(plan, state, record, network, block, 0, depth, True)
-    if reached < depth:
-        for layer in range(reached, depth):
-            if plan.record_at[layer] >= 0:
-                record_nonfinite(record, plan.record_at[layer])
-        return
-    if plan.cost == costs.NONE:
-        return
-    place, scale = (depth - 1) % plan.segment, 1.0
-    for a in range(plan.points):
-        target = drawn.targets[network, a]
         costs.output_delta(
             plan.cost,
             plan.is_sigmoid_output,
             state.z[place, a, :outputs],
             state.phi[place, a, :outputs],
             state.slope[place, a, :outputs],
-            target,
+            targets[a],
             state.delta[a, :outputs],
         )
-        state.delta[a, outputs : (outputs + 31) // 32 * 32] = F(0.0)
-        state.exponents[a] = _normalise(state.delta[a], dot(state.delta[a], state.delta[a], outputs, state.totals), outputs)
-        if a == 0 and plan.cost == costs.LINEAR:
-            total = 0.0
-            for i in range(outputs):
-                total += np.float64(target[i]) ** 2
-            scale = 1.0 / total
-    for segment in range((depth - 1) // plan.segment, -1, -1):
-        first, last = segment * plan.segment, min(depth, (segment + 1) * plan.segment)
+        state.delta[a, outputs : padded_end(outputs)] = F(0.0)
+        state.exponents[a] = normalise(state.delta[a], dot(state.delta[a], state.delta[a], outputs, state.totals), outputs)
+    if plan.cost == costs.LINEAR:
+        total = 0.0
+        for i in range(outputs):
+            total += np.float64(targets[0, i]) ** 2
+        scale = 1.0 / total
+    return scale
+
+
+@kernel
+def _sample_network(plan, state, drawn, record, network, block):
+    """Forward through all layers, then back segment by segment.
+
+    `_forward` is called in one place only: each call is compiled into this function in full.
+    """
+    depth, inputs, scale = plan.widths.size - 1, plan.widths[0], 0.0
+    segments = (depth + plan.segment - 1) // plan.segment
+    for a in range(plan.points):
+        state.x[a, :inputs] = drawn.x[network, a]
+    _grams(state.x, inputs, state.totals, state.gram[0])
+    for step in range(segments + 1):
+        first = np.int64(0) if step == 0 else (segments - step) * plan.segment
+        last = depth if step == 0 else min(depth, first + plan.segment)
+        if step == 0 or last < depth:
+            reached = _forward(plan, state, record, network, block, first, last, step == 0)
+        if step == 0:
+            for layer in range(reached, depth):
+                if plan.record_at[layer] >= 0:
+                    record_nonfinite(record, plan.record_at[layer])
+            if reached < depth or plan.cost == costs.NONE:
+                return
+            scale = _begin_backward(plan, state, drawn.targets[network])
+            continue
         if last < depth:
-            _forward(plan, state, record, network, block, first, last, False)
             for a in range(plan.points):
                 state.back[a][:] = state.delta[a]
-                _multiply_slope(state, a, plan.segment - 1, plan.widths[last])
-        _backward(plan, state, record, network, block, first, last, scale)
+                if not _multiply_slope(state, a, plan.segment - 1, plan.widths[last]):
+                    return
+        if not _backward(plan, state, record, network, block, first, last, scale):
+            return
 
 
 @kernel

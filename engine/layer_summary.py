@@ -46,9 +46,9 @@ PRODUCTS = (
 """Pairs of different statistics whose products are summed."""
 
 COUNTS = ("nonfinite", "field", "dead", "pairs", "backward", "extreme", "still", "still.grad", "backward.pairs")
-"""Networks whose layer has a |z| of 2**120 or more or NaN, or follows such a layer (they enter nothing else); with a standardised
-field; with q = 0; with a cosine. Networks with a backward pass; of these, where |delta| is beyond 2**+-240 (only logarithms of
-these are kept); where all delta are 0; where the derivatives of all weights are 0; with a cosine of delta."""
+"""Networks whose layer has a |z|, |phi| or |phi'| of 2**120 or more or NaN, or follows such a layer (they enter nothing else); with
+a standardised field; with q = 0; with a cosine. Networks with a backward pass; of these, where |delta| is beyond 2**+-240 (only
+logarithms of these are kept); where all delta are 0; where the derivatives of all weights are 0; with a cosine of delta."""
 
 BINNED = 256
 """Neurons of a layer that are binned, at most: the first ones."""
@@ -90,10 +90,15 @@ class Bins:
     squares: np.ndarray
 
     @classmethod
-    def of(cls, neurons: np.ndarray, squares: np.ndarray) -> Bins:
-        """From counts over all bins."""
-        index = np.flatnonzero((neurons != 0) | (squares != 0)).astype(np.int32)
-        return cls(index, neurons[index], squares[index])
+    def of(cls, neurons: np.ndarray, squares: np.ndarray, first: int = 0) -> Bins:
+        """From counts over all bins, or over those from number `first` on."""
+        index = np.flatnonzero(neurons)
+        return cls((index + first).astype(np.int32), neurons[index].astype(np.int64), squares[index])
+
+    @classmethod
+    def empty(cls) -> Bins:
+        """Of nothing."""
+        return cls(np.zeros(0, np.int32), *np.zeros((2, 0), np.int64))
 
     def merge(self, other: Bins) -> Bins:
         """Both together."""

@@ -30,7 +30,7 @@ _BASE, _PRODUCTS = len(names.BASE), len(names.PRODUCTS)
 _LEFT = np.array([names.BASE.index(one) for one, _ in names.PRODUCTS])
 _RIGHT = np.array([names.BASE.index(other) for _, other in names.PRODUCTS])
 _NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME, _STILL, _STILL_GRAD, _BACKWARD_PAIRS = range(len(names.COUNTS))
-Z_BINS, DELTA_BINS, GRAD_BINS, FIELD_BINS = range(len(names.VARIABLES))
+Z_BINS, SIZE_BINS, FIELD_BINS = range(3)
 _LOW, _HIGH, _FLAT_BELOW = F(SATURATION_MARGIN), F(1.0 - SATURATION_MARGIN), F(FLAT)
 _PATTERNS = 1 << 14  # sign, exponent and 5 bits of mantissa of a float32
 _EXPONENT_LIMIT = 240
@@ -44,8 +44,8 @@ class NetworkRecord(NamedTuple):
     block: np.ndarray  # float64 (layers, sums), of the block at hand
     sums: np.ndarray  # int64 (layers, sums, LIMBS)
     counts: np.ndarray  # int64 (layers, COUNTS)
-    neurons: np.ndarray  # int64 (layers, variables, BINS)
-    squares: np.ndarray  # int64 (layers, variables, BINS)
+    neurons: np.ndarray  # int32 (layers, 2 or 3, BINS): of z; of |dC/dw| and of |delta| behind it; of the field
+    squares: np.ndarray  # int64, alike
     patterns: np.ndarray  # int32, counts of one network by the pattern of its float32
     totals: np.ndarray  # float64 (16), of one reduction
     values: np.ndarray  # float64, the statistics of one network
@@ -55,13 +55,13 @@ class NetworkRecord(NamedTuple):
 
 def empty_network_record(layers: int, tails: np.ndarray, slow: np.ndarray, with_field: bool) -> NetworkRecord:
     """A record of no networks."""
-    sums, variables = len(names.sum_names(tails.size, slow.size)), len(names.VARIABLES) - (not with_field)
+    sums, rows = len(names.sum_names(tails.size, slow.size)), 3 if with_field else 2
     return NetworkRecord(
         np.zeros((layers, sums)),
         np.zeros((layers, sums, LIMBS), np.int64),
         np.zeros((layers, len(names.COUNTS)), np.int64),
-        np.zeros((layers, variables, names.BINS), np.int64),
-        np.zeros((layers, variables, names.BINS), np.int64),
+        np.zeros((layers, rows, names.BINS), np.int32),
+        np.zeros((layers, rows, names.BINS), np.int64),
         np.zeros(_PATTERNS, np.int32),
         np.zeros(16),
         np.zeros(len(names.statistics(tails.size, slow.size))),
@@ -73,12 +73,12 @@ def empty_network_record(layers: int, tails: np.ndarray, slow: np.ndarray, with_
 def to_summary(record: NetworkRecord, at: int, width: int, networks: int) -> names.LayerSummary:
     """The plain, mergeable form of one recorded layer."""
     keys = names.sum_names(record.tails.size, record.slow.size)
-    empty = np.zeros(0, np.int64)
+    line, sizes, half = record.neurons[at], record.squares[at], names.SIZES
     bins = {
-        name: names.Bins.of(record.neurons[at, v], record.squares[at, v])
-        if v < record.neurons.shape[1]
-        else names.Bins(empty.astype(np.int32), empty, empty)
-        for v, name in enumerate(names.VARIABLES)
+        "z": names.Bins.of(line[Z_BINS], sizes[Z_BINS]),
+        "grad": names.Bins.of(line[SIZE_BINS, :half], sizes[SIZE_BINS, :half], half),
+        "delta": names.Bins.of(line[SIZE_BINS, half:], sizes[SIZE_BINS, half:], half),
+        "field": names.Bins.of(line[FIELD_BINS], sizes[FIELD_BINS]) if len(line) > FIELD_BINS else names.Bins.empty(),
     }
     return names.LayerSummary(
         networks=networks,
@@ -104,7 +104,10 @@ def dot(x, y, count, totals):
 
 @kernel
 def _commit(block, values, first, last):
-    """Add the statistics first .. last - 1 of one network, and their squares, to the sums of a block."""
+    """Add the statistics first .. last - 1 of one network, and their squares, to the sums of a block.
+
+    Here and elsewhere callers write np.int64(0) for 0: Numba compiles a function anew for each literal that a range begins with.
+    """
     count = values.size
     for s in range(first, last):
         block[s] += values[s]
@@ -118,34 +121,34 @@ def _commit(block, values, first, last):
 def bin_neurons(patterns, x, count, shift, is_signed, neurons, squares):
     """Bin x * 2**shift of the first neurons of one network; denormal numbers count as zero.
 
-    x : float32; neurons, squares : int64 (BINS).
+    x : float32; is_signed : 1, or 0 for |x|; neurons, squares : int32 and int64, all bins or (for |x|) those from zero on.
     """
     least, most, negative = 1 << 13, -1, 0
     for i in range(min(count, _BINNED)):
         bits = np.int64(bits_of(x[i]))
         place = (bits >> 18) & 0x1FFF
-        below = np.int64(bits < 0 and is_signed)
+        below = np.int64(bits < 0) & is_signed
         patterns[place | (below << 13)] += 1
         negative |= below
         least, most = min(least, place), max(most, place)
     # Both loops stand here in full: a call with arrays would count references to them for every bin.
-    total, move = np.int64(0), (shift - 127 - _LOWEST) * _STEPS
+    total, move, zero = np.int64(0), (shift - 127 - _LOWEST) * _STEPS, _SIZES * is_signed
     if negative:
         for place in range(most, least - 1, -1):
             found = np.int64(patterns[place + (1 << 13)])
             if found > 0:
                 size = np.int64(0) if place < _STEPS else min(max(place + move, np.int64(0)), np.int64(_SIZES - 1))
                 patterns[place + (1 << 13)] = 0
-                neurons[_SIZES - 1 - size] += found
-                squares[_SIZES - 1 - size] += found * (found + total + total)
+                neurons[zero - 1 - size] += found
+                squares[zero - 1 - size] += found * (found + total + total)
                 total += found
     for place in range(least, most + 1):
         found = np.int64(patterns[place])
         if found > 0:
             size = np.int64(0) if place < _STEPS else min(max(place + move, np.int64(0)), np.int64(_SIZES - 1))
             patterns[place] = 0
-            neurons[_SIZES + size] += found
-            squares[_SIZES + size] += found * (found + total + total)
+            neurons[zero + size] += found
+            squares[zero + size] += found * (found + total + total)
             total += found
 
 
@@ -200,10 +203,10 @@ def record_forward(record, at, z, phi, slope, count, offset, gain, deviation):
     for t in range(tails.size):
         count_beyond(address, words, z.ctypes.data, tails[t])
         values[_BASE + t] = totals[0] * share
-    _commit(block, values, 0, _BASE + tails.size)
+    _commit(block, values, np.int64(0), _BASE + tails.size)
     for k in range(_PRODUCTS):
         block[products + k] += values[_LEFT[k]] * values[_RIGHT[k]]
-    bin_neurons(record.patterns, z, count, 0, True, record.neurons[at, Z_BINS], record.squares[at, Z_BINS])
+    bin_neurons(record.patterns, z, count, np.int64(0), np.int64(1), record.neurons[at, Z_BINS], record.squares[at, Z_BINS])
 
 
 @kernel
@@ -218,7 +221,7 @@ def record_pair(record, at, first, second, square, other, count, overlap):
         record.values[:] = 0.0
         record.values[_COSINE] = min(max(dot(first, second, count, record.totals) / size, -1.0), 1.0)
         record.values[_OVERLAP] = overlap / count
-        _commit(record.block[at], record.values, _COSINE, _OVERLAP + 1)
+        _commit(record.block[at], record.values, np.int64(_COSINE), np.int64(_OVERLAP + 1))
 
 
 @kernel
@@ -253,13 +256,29 @@ def record_backward(record, at, delta, count, exponent, below_square, below, fan
         threshold = np.float64(slow[t]) * two_to(min(max(-exponent, -1000), 1000))
         count_beyond(address, words, delta.ctypes.data, F(min(threshold, 3e38)))
         values[_BASE + record.tails.size + t] = (count - totals[0]) / count
-    _commit(record.block[at], values, _DELTA2, values.size)
-    bin_neurons(record.patterns, delta, count, exponent, False, record.neurons[at, DELTA_BINS], record.squares[at, DELTA_BINS])
+    _commit(record.block[at], values, np.int64(_DELTA2), values.size)
+    bin_neurons(
+        record.patterns,
+        delta,
+        count,
+        exponent,
+        np.int64(0),
+        record.neurons[at, SIZE_BINS, _SIZES:],
+        record.squares[at, SIZE_BINS, _SIZES:],
+    )
     binned = min(count, _BINNED)
     step = fan_in / binned
     for i in range(binned):
         products[i] = delta[i] * below[np.int64(i * step) if fan_in > binned else i % fan_in]
-    bin_neurons(record.patterns, products, binned, exponent, False, record.neurons[at, GRAD_BINS], record.squares[at, GRAD_BINS])
+    bin_neurons(
+        record.patterns,
+        products,
+        binned,
+        exponent,
+        np.int64(0),
+        record.neurons[at, SIZE_BINS, :_SIZES],
+        record.squares[at, SIZE_BINS, :_SIZES],
+    )
 
 
 @kernel
@@ -269,7 +288,7 @@ def record_jacobian(record, at, square, exponent):
     if square > 0.0:
         values[_JACOBIAN] = square * two_to(2 * exponent) if abs(exponent) <= _EXPONENT_LIMIT else 0.0
         values[_LN_JACOBIAN] = log_double(square) + 2.0 * exponent * _LN2
-        _commit(record.block[at], values, _JACOBIAN, _LN_JACOBIAN + 1)
+        _commit(record.block[at], values, np.int64(_JACOBIAN), np.int64(_LN_JACOBIAN + 1))
 
 
 @kernel
@@ -281,7 +300,7 @@ def record_delta_pair(record, at, first, second, count):
     if size > 0.0:
         record.counts[at, _BACKWARD_PAIRS] += 1
         record.values[_DELTA_COSINE] = min(max(dot(first, second, count, totals) / size, -1.0), 1.0)
-        _commit(record.block[at], record.values, _DELTA_COSINE, _DELTA_COSINE + 1)
+        _commit(record.block[at], record.values, np.int64(_DELTA_COSINE), np.int64(_DELTA_COSINE + 1))
 
 
 @kernel

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fanin import plot
     from fanin.data import load_inputs
-    from fanin.engine.direct import replay
+    from fanin.engine.activation_spec import OwnActivation
     from fanin.engine.errors import SpecificationError
     from fanin.engine.inputs import Inputs
+    from fanin.engine.network_replay import jacobian_singular_values, replay
     from fanin.engine.recipes import SCHEMES
     from fanin.engine.schemes import Law, Scheme
     from fanin.engine.spec import Ensemble
@@ -34,6 +35,7 @@ _HOMES = {
     "Ensemble": "fanin.engine.spec",
     "Inputs": "fanin.engine.inputs",
     "Law": "fanin.engine.schemes",
+    "OwnActivation": "fanin.engine.activation_spec",
     "Report": "fanin.report",
     "Result": "fanin.result",
     "SCHEMES": "fanin.engine.recipes",
@@ -42,10 +44,11 @@ _HOMES = {
     "SpecificationError": "fanin.engine.errors",
     "Study": "fanin.studies",
     "Verdict": "fanin.stats.verdict",
+    "jacobian_singular_values": "fanin.engine.network_replay",
     "load_inputs": "fanin.data",
     "load_report": "fanin.result_file",
     "load_study": "fanin.study_file",
-    "replay": "fanin.engine.direct",
+    "replay": "fanin.engine.network_replay",
     "simulate": "fanin.sampling",
     "verify": "fanin.verification",
 }
@@ -57,12 +60,14 @@ __all__ = [
     "Ensemble",
     "Inputs",
     "Law",
+    "OwnActivation",
     "Report",
     "Result",
     "Scheme",
     "SpecificationError",
     "Study",
     "Verdict",
+    "jacobian_singular_values",
     "load_inputs",
     "load_report",
     "load_study",

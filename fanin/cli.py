@@ -16,9 +16,10 @@ from cyclopts import App, CycloptsError, Parameter
 import fanin
 from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
-from fanin.options import Real, Whole
-from fanin.output import check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
-from fanin.subjects import find_subjects, is_folder, own_study
+from fanin.help_texts import ACTIVATION, COST, EXAMPLES, INPUTS, METHOD, SCHEME, STUDY, TARGETS
+from fanin.options import Flag, Real, Whole
+from fanin.output import all_dict, check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
+from fanin.subjects import ALL, find_subjects, is_folder, own_study
 from fanin.theory_command import register
 
 if TYPE_CHECKING:
@@ -27,84 +28,48 @@ if TYPE_CHECKING:
 
 BAD_INPUT, BROKE_OFF = 2, 4
 
-_EXAMPLES = """
-Examples:
-  fanin verify
-      Nielsen's neuron: N(0,1) weights against weights scaled by 1/sqrt(fan-in)
-  fanin verify random-inputs --networks 1e8
-      another built-in study, with more networks than its default
-  fanin verify --widths 784,1 --scheme he_normal --inputs gaussian
-      a neuron of your own
-  fanin verify --widths 300,1 --scheme uniform:1/fan_avg+normal:0.1
-      laws spelled out: Glorot's uniform weights, N(0, 0.01) biases
-  fanin verify --inputs images.csv,scale=0.0039
-      each network sees one row of a file
-  fanin verify --json | jq .digest
-      one JSON object and nothing else
-  fanin verify --output run.nc --plot run.png
-      keep the run and draw it; fanin show run.nc prints it again
-  fanin init study.toml && fanin verify study.toml
-      a study of your own
-  fanin theory tanh --bias-std 0.05
-      what theory says of deep networks: fixed points, edge of chaos, layer by layer
-"""
-
-_SCHEME = (
-    "Its initialization: a name that `fanin schemes` lists, such as he_normal or keras.dense; or a law such as normal:0.1 "
-    "(standard deviation) or uniform:2/fan_in (variance over fan_in, fan_out, fan_avg or fan_max), with +LAW for the bias. "
-    "Families: normal, uniform, truncated (,cut=2; ,raw: not rescaled), constant, rademacher, laplace, student (,df=5), "
-    "orthogonal; ,sparse=0.9 makes a share of the parameters zero."
-)
-_INPUTS = (
-    "half-on (default), on:K, subset:K, bernoulli:P, gaussian:STD, uniform:LOW:HIGH, sparse:ZERO:STD or ar1:RHO:STD; "
-    "covariance:FILE (Gaussian); digits, or a file of which each network sees a row: .npy, .npz (,array=NAME), .csv, or MNIST's "
-    "IDX, also gzipped. Add ,shared to give all networks one draw. Data take, in the order written, ,scale=F ,standardise "
-    "(columns; =all: the table) ,unit (to [0, 1]) ,threshold=T (bits), and ,in-turn (network i sees row i) or ,row=K."
-)
-
 app = App(
     name="fanin",
     help="Sample millions of random neural networks at initialization and judge them against theory, with a stated error rate.",
     help_format="plaintext",
     version=fanin.__version__,
-    help_epilogue=_EXAMPLES,
+    help_epilogue=EXAMPLES,
     suppress_keyboard_interrupt=False,
 )
 
 
-@app.command(help_epilogue=_EXAMPLES)
+@app.command(help_epilogue=EXAMPLES)
 def verify(
-    study: str | None = None,
+    study: Annotated[str | None, Parameter(help=STUDY)] = None,
     /,
     *,
     networks: Whole = None,
     seed: Whole = None,
-    method: str | None = None,
+    method: Annotated[str | None, Parameter(help=METHOD)] = None,
     threads: Whole = None,
     alpha: Real = None,
     tolerance: Real = None,
     widths: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    scheme: Annotated[str | None, Parameter(help=_SCHEME)] = None,
-    activation: str | None = None,
-    inputs: Annotated[str | None, Parameter(help=_INPUTS)] = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    scheme: Annotated[str | None, Parameter(help=SCHEME)] = None,
+    activation: Annotated[str | None, Parameter(help=ACTIVATION)] = None,
+    inputs: Annotated[str | None, Parameter(help=INPUTS)] = None,
+    points: Whole = None,
+    cost: Annotated[str | None, Parameter(help=COST)] = None,
+    targets: Annotated[str | None, Parameter(help=TARGETS, allow_leading_hyphen=True)] = None,
+    layers: Flag = False,
+    json: Flag = False,
     output: str | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Flag = False,
     plot: str | None = None,
 ) -> int:
-    """Sample a study, or a neuron of your own, and judge every claim about it.
+    """Sample a study, or a network of your own, and judge every claim about it.
 
     Parameters
     ----------
-    study
-        single-neuron (default), random-inputs, real-inputs; a .toml file (see `fanin init`) or a folder of them; or a result file,
-        which is judged again without sampling.
     networks
         Networks per ensemble, such as 1e7 or 10_000_000; by default what the study says.
     seed
         0 to 2**64 - 1, 501 by default. The same seed gives the same digest on every machine, for any number of threads.
-    method
-        direct (every weight is drawn; the default) or auto (which takes direct).
     threads
         Threads; by default all available cores.
     alpha
@@ -112,13 +77,11 @@ def verify(
     tolerance
         Factor on the tolerance of every claim; 1 by default.
     widths
-        Sizes of a layer of your own: n,m, such as 1000,1.
-    scheme
-        Its initialization.
-    activation
-        sigmoid or tanh.
-    inputs
-        What it sees.
+        Sizes of the layers of a network of your own, first the input: 1000,1 or 784,256,10.
+    points
+        Inputs that go through each network, 1 to 8; the first two are compared.
+    layers
+        Print every claim of every layer, where the table of a network would be a summary.
     json
         Print one JSON object instead of the table.
     output
@@ -128,10 +91,11 @@ def verify(
     plot
         Draw the report to a .png, .svg or .pdf file.
     """
-    own = {"widths": widths, "scheme": scheme, "activation": activation, "inputs": inputs}
+    own: dict[str, Any] = {"widths": widths, "scheme": scheme, "activation": activation, "inputs": inputs}
+    own |= {"points": points, "cost": cost, "targets": targets}
     own = {name: value for name, value in own.items() if value is not None}
     if study is not None and own:
-        raise SpecificationError(f"--{next(iter(own))} describes a neuron of your own; it does not go with the study {study!r}")
+        raise SpecificationError(f"--{next(iter(own))} describes a network of your own; it does not go with the study {study!r}")
     if overwrite and output is None:
         raise SpecificationError("--overwrite goes with --output FILE")
     sampling = {"networks": networks, "seed": seed, "method": method, "threads": threads}
@@ -141,29 +105,33 @@ def verify(
 
     widen_vectors()  # before numba is imported
     subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", sampling)
-    check_targets(subjects, output, overwrite, plot)
+    check_targets(subjects, output, overwrite, plot, several="all is" if study == ALL else "the folder holds")
     reports, lost = [], None
     for subject in subjects:
         report = _run(subject, sampling, judging, quiet=json)
         reports.append(report)
         lost = write_targets(report, output, overwrite, plot)  # only where there is one report
         if not json:
-            print_table(report, first=len(reports) == 1)
-    if json:
-        print_json(reports[0].to_dict() if not is_folder(study) else folder_dict(study, reports))
+            print_table(report, first=len(reports) == 1, layers=layers)
+    if json and study == ALL:
+        print_json(all_dict(reports))
+    elif json:
+        print_json(folder_dict(study, reports) if is_folder(study) else reports[0].to_dict())
     if lost:
         raise lost
     return worst(report.exit_code for report in reports)
 
 
 @app.command
-def show(file: str, /, *, json: Annotated[bool, Parameter(negative="")] = False, plot: str | None = None) -> int:
+def show(file: str, /, *, layers: Flag = False, json: Flag = False, plot: str | None = None) -> int:
     """Print the report of a result file again.
 
     Parameters
     ----------
     file
         A .json or .nc file that `fanin verify --output` wrote.
+    layers
+        Print every claim of every layer, where the table of a network would be a summary.
     json
         Print one JSON object instead of the table.
     plot
@@ -173,7 +141,7 @@ def show(file: str, /, *, json: Annotated[bool, Parameter(negative="")] = False,
 
     check_targets([], None, False, plot)
     report = load_report(file)
-    print_json(report.to_dict()) if json else print_table(report)
+    print_json(report.to_dict()) if json else print_table(report, layers=layers)
     if lost := write_targets(report, None, False, plot):
         raise lost
     return 0

@@ -12,13 +12,17 @@ from html import escape
 
 import numpy as np
 
+from fanin.engine.accumulators import Accumulators
+from fanin.html_profile import profiles
+from fanin.html_text import number, short, word
+from fanin.meaning import meaning
+from fanin.network_table import described
 from fanin.report import Report
 from fanin.result import Result
 from fanin.stats.activations import ACTIVATIONS
-from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Verdict
-from fanin.table import meaning, parts_of_variance
+from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Verdict
+from fanin.table import parts_of_variance
 
-_SIGNS = {CONFIRMED: "✓", REFUTED: "✗", UNDECIDED: "?"}
 _STYLE = """
 .fanin { line-height: 1.4; max-width: 62em; }
 .fanin p { margin: 0.25em 0; }
@@ -34,30 +38,39 @@ _STYLE = """
 .fanin .confirmed { color: #0a8a5f; color: color-mix(in srgb, #0a8a5f 70%, currentColor); }
 .fanin .refuted { color: #d9480f; color: color-mix(in srgb, #d9480f 70%, currentColor); }
 .fanin .undecided { color: #a87000; color: color-mix(in srgb, #a87000 70%, currentColor); }
+.fanin .assumed { opacity: 0.75; }
 .fanin .otherwise { font-weight: bold; outline: 1px solid currentColor; padding: 0 0.3em; }
 """
 _CURVE, _RANGE = "#2a7fc1", "#9467bd"
 _LEFT, _WIDTH, _ROW, _RIGHT = 130, 480, 46, 110
 _CELLS = 160
+_ALPHA = 0.01
+_MOST_ROWS = 400
+_COLUMNS = ("predicted", "tolerance", "estimate", "interval", "verdict")
 
 
 def report_html(report: Report) -> str:
     """Title, densities, claims by ensemble, and what they mean."""
     first = next(iter(report.results.values()))
-    sampled = f"{first.networks:,} networks per ensemble, {first.method} sampler, seed {first.seed}, {report.seconds:.1f} s"
+    methods = " and ".join(dict.fromkeys(result.method for result in report.results.values()))
+    sampled = f"{first.networks:,} networks per ensemble, {methods} sampler, seed {first.seed}, {report.seconds:.1f} s"
     expected = sum(verdict.as_expected for verdict in report.verdicts)
     count = (
         f"{expected} of {len(report.verdicts)} claims as expected; the probability that any verdict is wrong is at most "
         f"{report.alpha:g}." + (f" Tolerances times {report.tolerance:g}." if report.tolerance != 1.0 else "")
     )
+    if assumed := sum(verdict.verdict == ASSUMED for verdict in report.verdicts):
+        count += f" {assumed} of them are assumed by the conditional sampler, so that it cannot test them."
     tables = [
-        _claims(label, result, [v for v in report.verdicts if v.claim.ensemble == label])
+        (_network_claims if result.is_network else _claims)(
+            label, result, [v for v in report.verdicts if v.claim.ensemble == label]
+        )
         for label, result in report.results.items()
     ]
     return _page(
         f"<p><b>{escape(report.study.name)}</b>: {escape(report.study.purpose)}</p>",
         f'<p class="dim">{escape(sampled)}</p>',
-        densities(report.results),
+        *_pictures(report.results, report.alpha),
         *tables,
         *(f'<p class="dim">{escape(line)}</p>' for line in parts_of_variance(report.verdicts)),
         f"<p>{escape(count)}</p>",
@@ -67,17 +80,35 @@ def report_html(report: Report) -> str:
 
 
 def result_html(result: Result) -> str:
-    """What was sampled, its density, its estimates and its digest."""
-    rows = [f"<tr><td>{escape(name)}</td><td>{_number(value)}</td></tr>" for name, value in result.estimates().items()]
+    """What was sampled, its density or its profile, its estimates and its digest."""
+    layers = list(dict.fromkeys((min(result.layers), max(result.layers))))
+    found = [result.estimates(layer) for layer in layers]
+    names = dict.fromkeys(name for one in found for name in one)
+    rows = [
+        f"<tr><td>{escape(name)}</td>{''.join(f'<td>{number(one.get(name, math.nan))}</td>' for one in found)}</tr>"
+        for name in names
+    ]
+    heads = [f"layer {layer}" for layer in layers] if result.is_network else ["estimate"]
     sampled = f"{result.networks:,} networks, {result.method} sampler, seed {result.seed}, {result.seconds:.1f} s"
     return _page(
         f"<p><b>Result</b> of {escape(repr(result.ensemble))}</p>",
         f'<p class="dim">{escape(sampled)}</p>',
-        densities({str(result.ensemble.scheme): result}),
-        f"<details><summary>{len(rows)} estimates</summary><table><thead><tr><th>quantity</th><th>estimate</th></tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></details>",
+        *_pictures({"networks" if result.is_network else str(result.ensemble.scheme): result}, _ALPHA),
+        f"<details><summary>{len(rows)} estimates</summary>{_table(('quantity', *heads), rows)}</details>",
         _digest(result.digest),
     )
+
+
+def _pictures(results: dict[str, Result], alpha: float) -> list[str]:
+    """Densities of single layers, and profiles of networks."""
+    single = {label: result for label, result in results.items() if not result.is_network}
+    networks = {label: result for label, result in results.items() if result.is_network}
+    return ([densities(single)] if single else []) + ([profiles(networks, alpha)] if networks else [])
+
+
+def _table(heads: tuple[str, ...], rows: list[str]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _page(*parts: str) -> str:
@@ -92,55 +123,80 @@ def _claims(label: str, result: Result, verdicts: list[Verdict]) -> str:
     """The claims about one ensemble. Claims of independence share a row unless they are refuted."""
     expected = sum(verdict.as_expected for verdict in verdicts)
     rows = [_claim(verdict) for verdict in verdicts if not _folds(verdict)]
-    for word in (CONFIRMED, UNDECIDED):
-        if folded := sum(_folds(verdict) and verdict.verdict == word for verdict in verdicts):
+    for kind in (CONFIRMED, UNDECIDED):
+        if folded := sum(_folds(verdict) and verdict.verdict == kind for verdict in verdicts):
             claims = f"independence, {folded} claim{'s' if folded > 1 else ''}"
-            rows.append(f'<tr><td>{claims}</td><td colspan="4"></td><td>{_word(word, word, word == CONFIRMED)}</td></tr>')
-    nonfinite = result.layers[1].counts["nonfinite"]
-    note = f'<p class="refuted">{nonfinite:,} networks are not finite and enter no estimate</p>' if nonfinite else ""
-    head = "".join(f"<th>{name}</th>" for name in ("quantity", "predicted", "tolerance", "estimate", "interval", "verdict"))
+            rows.append(f'<tr><td>{claims}</td><td colspan="4"></td><td>{word(kind, kind, kind == CONFIRMED)}</td></tr>')
     return (
         f"<details open><summary><b>{escape(label)}</b>: {expected} of {len(verdicts)} claims as expected "
         f'<span class="dim">({escape(str(result.ensemble.scheme))}, inputs {escape(str(result.ensemble.inputs))})</span></summary>'
-        f"{note}<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></details>"
+        f"{_lost(result)}{_table(('quantity', *_COLUMNS), rows)}</details>"
     )
+
+
+def _lost(result: Result) -> str:
+    """How many networks are not finite in the last layer."""
+    nonfinite = result.layers[max(result.layers)].counts["nonfinite"]
+    return f'<p class="refuted">{nonfinite:,} networks are not finite and enter no estimate</p>' if nonfinite else ""
+
+
+def _network_claims(label: str, result: Result, verdicts: list[Verdict]) -> str:
+    """The claims about one ensemble of networks: how many layers each verdict has, by quantity; and every claim, folded in."""
+    expected = sum(verdict.as_expected for verdict in verdicts)
+    counts: dict[str, dict[str, list[Verdict]]] = {}
+    for verdict in verdicts:
+        counts.setdefault(verdict.claim.quantity, {}).setdefault(verdict.verdict, []).append(verdict)
+    words = (CONFIRMED, REFUTED, UNDECIDED, ASSUMED)
+    rows = [
+        f"<tr><td>{escape(name)}</td>{''.join(f'<td>{_tally(found.get(one, []))}</td>' for one in words)}<td></td></tr>"
+        for name, found in counts.items()
+    ]
+    listed = verdicts
+    if len(verdicts) > _MOST_ROWS:
+        listed = [verdict for verdict in verdicts if verdict.verdict not in (CONFIRMED, ASSUMED)][:_MOST_ROWS]
+    every = (
+        "every claim"
+        if len(listed) == len(verdicts)
+        else f"{len(listed)} of {len(verdicts)} claims, the undecided and refuted first"
+    )
+    claims = [_claim(verdict, layer=True) for verdict in listed]
+    return (
+        f"<details open><summary><b>{escape(label)}</b>: {expected} of {len(verdicts)} claims as expected "
+        f'<span class="dim">({escape(described(result.ensemble))}, {result.method} sampler)</span></summary>{_lost(result)}'
+        f"{_table(('claims by quantity', *words, ''), rows)}"
+        f"<details><summary>{every}</summary>{_table(('layer', 'quantity', *_COLUMNS), claims)}</details></details>"
+    )
+
+
+def _tally(verdicts: list[Verdict]) -> str:
+    """How many layers have one verdict, marked where it is not as expected."""
+    if not verdicts:
+        return ""
+    as_expected = all(verdict.as_expected for verdict in verdicts)
+    return word(verdicts[0].verdict, f"{len(verdicts)}", as_expected)
 
 
 def _folds(verdict: Verdict) -> bool:
     return verdict.claim.quantity.startswith("independence.") and verdict.verdict != REFUTED
 
 
-def _claim(verdict: Verdict) -> str:
+def _claim(verdict: Verdict, layer: bool = False) -> str:
     claim, interval = verdict.claim, verdict.interval
-    word = "refuted (expected)" if verdict.verdict == REFUTED and verdict.as_expected else verdict.verdict
+    said = "refuted (expected)" if verdict.verdict == REFUTED and verdict.as_expected else verdict.verdict
     needs = ""
     if verdict.verdict == UNDECIDED:
-        needs = ", no number seems to decide" if verdict.needed is None else f", needs {_number(verdict.needed, 2)} networks"
+        needs = ", no number seems to decide" if verdict.needed is None else f", needs {number(verdict.needed, 2)} networks"
     own = claim.id.removeprefix(f"{claim.ensemble}/{claim.layer}/{claim.quantity}").lstrip("/")
     name = f"{claim.quantity} ({own})" if own else claim.quantity
     cells = (
-        _number(claim.predicted),
-        f"± {_number(claim.tolerance, 2)}",
-        _number(interval.estimate),
-        f"{_number(interval.low, 5)} … {_number(interval.high, 5)}",
-        _word(verdict.verdict, word, verdict.as_expected) + needs,
+        number(claim.predicted),
+        f"± {number(claim.tolerance, 2)}",
+        number(interval.estimate),
+        f"{number(interval.low, 5)} … {number(interval.high, 5)}",
+        word(verdict.verdict, said, verdict.as_expected) + needs,
     )
-    return f'<tr title="{escape(claim.source)}"><td>{escape(name)}</td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-
-
-def _word(verdict: str, word: str, as_expected: bool) -> str:
-    """Sign, word and colour of a verdict; one that is as it should be has the colour of what is confirmed."""
-    style = CONFIRMED if as_expected else verdict
-    marked = "" if as_expected or verdict == UNDECIDED else " otherwise"
-    return f'<span class="{style}{marked}">{_SIGNS[verdict]} {escape(word)}</span>'
-
-
-def _number(value: float, digits: int = 6) -> str:
-    """A number with powers of ten as people write them."""
-    if not math.isfinite(value):
-        return "?" if math.isnan(value) else ("∞" if value > 0.0 else "−∞")
-    mantissa, _, exponent = f"{value:.{digits}g}".replace("-", "−", 1 if value < 0.0 else 0).partition("e")
-    return mantissa if not exponent else f"{mantissa}·10<sup>{str(int(exponent)).replace('-', '−')}</sup>"
+    first = f"<td>{claim.layer}</td>" if layer else ""
+    return f'<tr title="{escape(claim.source)}">{first}<td>{escape(name)}</td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
 def densities(results: dict[str, Result]) -> str:
@@ -150,7 +206,7 @@ def densities(results: dict[str, Result]) -> str:
     height = _ROW * len(results)
     parts = []
     for row, (label, result) in enumerate(results.items()):
-        size = min(ACTIVATIONS[result.ensemble.activation].level_size(0.01), end)
+        size = min(ACTIVATIONS[str(result.ensemble.activation)].level_size(0.01), end)
         base, half = _ROW * (row + 1), size / end * _WIDTH / 2
         left = _LEFT + _WIDTH / 2 - half
         share = result.estimates()["phi.saturated"]
@@ -159,7 +215,7 @@ def densities(results: dict[str, Result]) -> str:
         parts += [
             f'<rect {box} fill="{_RANGE}" opacity="0.28"/>',
             f'<path d="{_outline(result, end, base, _ROW - 8)}" fill="{_CURVE}" fill-opacity="0.75" stroke="{_CURVE}"/>',
-            f'<text x="{_LEFT - 8}" y="{base - 6}" text-anchor="end">{escape(_short(label))}</text>',
+            f'<text x="{_LEFT - 8}" y="{base - 6}" text-anchor="end">{escape(short(label))}</text>',
             f'<text x="{_LEFT + _WIDTH + 8}" y="{base - 6}">{saturated} % saturated</text>',
         ]
     axis = f'<path d="M{_LEFT} {height}h{_WIDTH}" stroke="currentColor" fill="none"/>'
@@ -179,13 +235,10 @@ def densities(results: dict[str, Result]) -> str:
     )
 
 
-def _short(label: str) -> str:
-    return label if len(label) <= 20 else f"{label[:19]}…"
-
-
 def _outline(result: Result, end: float, base: int, height: int) -> str:
     """The density as steps between recorded edges, its highest step of the given height."""
-    if result.layers[1].finite == 0:
+    layer = result.layers[1]
+    if not isinstance(layer, Accumulators) or layer.finite == 0:
         return ""
     histogram = result.histogram(bins=np.linspace(-end, end, _CELLS + 1).tolist())
     density = histogram.density()

@@ -1,4 +1,4 @@
-"""Numbers as they are written on the command line."""
+"""Numbers and switches as they are written on the command line."""
 
 from __future__ import annotations
 
@@ -32,5 +32,6 @@ def real(_type: Any, tokens: Any) -> float:
         raise ValueError(f"{text!r} is not a number such as 0.01") from None
 
 
+Flag = Annotated[bool, Parameter(negative="")]
 Whole = Annotated[int | None, Parameter(converter=whole, allow_leading_hyphen=True)]
 Real = Annotated[float | None, Parameter(converter=real, allow_leading_hyphen=True)]

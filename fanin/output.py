@@ -25,8 +25,11 @@ def print_json(value: dict[str, Any]) -> None:
     _print_for_a_reader(lambda: print(json.dumps(value, allow_nan=False, ensure_ascii=False)))
 
 
-def print_table(report: Report, first: bool = True) -> None:
-    """A report as a person reads it, 80 columns wide where no terminal says otherwise; an empty line before all but the first."""
+def print_table(report: Report, first: bool = True, layers: bool = False) -> None:
+    """A report as a person reads it, 80 columns wide where no terminal says otherwise; an empty line before all but the first.
+
+    layers : every claim of every layer of a network.
+    """
     from rich.console import Console
 
     from fanin.table import WIDTH, print_report
@@ -41,7 +44,7 @@ def print_table(report: Report, first: bool = True) -> None:
     def show() -> None:
         if not first:
             console.print()
-        print_report(report, console)
+        print_report(report, console, layers)
 
     _print_for_a_reader(show)
 
@@ -64,17 +67,24 @@ def folder_dict(folder: str | None, reports: Sequence[Report]) -> dict[str, Any]
     return {"fanin": fanin.__version__, "folder": folder, "reports": [report.to_dict() for report in reports]}
 
 
+def all_dict(reports: Sequence[Report]) -> dict[str, Any]:
+    """The reports on all built-in studies as one object."""
+    return {"fanin": fanin.__version__, "studies": [report.to_dict() for report in reports]}
+
+
 def worst(codes: Iterable[int]) -> int:
     """One exit code for several reports: 1 before 3 before 0."""
     found = set(codes)
     return next((code for code in (1, 3) if code in found), 0)
 
 
-def check_targets(subjects: Sequence[Study | Report], output: str | None, overwrite: bool, plot: str | None) -> None:
-    """Refuse files that could not be written."""
+def check_targets(
+    subjects: Sequence[Study | Report], output: str | None, overwrite: bool, plot: str | None, several: str = "the folder holds"
+) -> None:
+    """Refuse files that could not be written. several : the words before the number of studies, where there is more than one."""
     for option, target in (("--output", output), ("--plot", plot)):
         if target is not None and len(subjects) > 1:
-            raise SpecificationError(f"{option} {target} takes one report, and the folder holds {len(subjects)} studies")
+            raise SpecificationError(f"{option} {target} takes one report, and {several} {len(subjects)} studies")
     if output is not None:
         from fanin import result_file
         from fanin.studies import Study

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import fanin
+from fanin.engine.schemes import Scheme
 from fanin.provenance import provenance
 from fanin.result import Result
 from fanin.stats.verdict import UNDECIDED, Verdict
@@ -60,13 +61,18 @@ class Report:
             "study": self.study.name,
             "seed": first.seed,
             "networks": first.networks,
-            "method": first.method,
+            "method": first.method if len({result.method for result in self.results.values()}) == 1 else "several",
             "alpha": float(self.alpha),
             "tolerance_factor": float(self.tolerance),
             "seconds": self.seconds,
             "digest": self.digest,
             "ensembles": {
-                label: {"ensemble": result.ensemble.canonical(), "inputs": str(result.ensemble.inputs), "digest": result.digest}
+                label: {
+                    "ensemble": result.ensemble.canonical(),
+                    "inputs": str(result.ensemble.inputs),
+                    "method": result.method,
+                    "digest": result.digest,
+                }
                 for label, result in self.results.items()
             },
             "claims": [self._claim(verdict) for verdict in self.verdicts],
@@ -96,7 +102,7 @@ class Report:
         return {
             "id": claim.id,
             "ensemble": claim.ensemble,
-            "scheme": str(self.results[claim.ensemble].ensemble.scheme),
+            "scheme": _shown(self.results[claim.ensemble].ensemble.scheme),
             "layer": claim.layer,
             "quantity": claim.quantity,
             "predicted": claim.predicted,
@@ -117,6 +123,11 @@ class Report:
         from fanin.table import plain_text
 
         return plain_text(self)
+
+
+def _shown(scheme: Scheme | tuple[Scheme, ...]) -> str:
+    """A scheme, or those of the layers."""
+    return "; ".join(map(str, scheme)) if isinstance(scheme, tuple) else str(scheme)
 
 
 def _finite(value: float) -> float | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fanin.engine import stream
-from fanin.engine.accumulators import BINS, Accumulators, bin_edges
+from fanin.engine.accumulators import Accumulators
+from fanin.engine.errors import SpecificationError
 from fanin.engine.layer_summary import LayerSummary
 from fanin.engine.spec import Ensemble, canonical_json
 from fanin.provenance import provenance
@@ -46,6 +47,11 @@ class Result:
     threads: int
     origin: dict[str, Any] | None = None
 
+    @property
+    def is_network(self) -> bool:
+        """Whether all neurons of the layers of networks were recorded, in `LayerSummary`, and not one neuron of a single layer."""
+        return all(isinstance(layer, LayerSummary) for layer in self.layers.values())
+
     @functools.cached_property
     def digest(self) -> str:
         """sha256 over specification, method, version of the stream, range of networks and accumulators."""
@@ -65,17 +71,30 @@ class Result:
         origin = provenance(self.threads) if self.origin is None else self.origin
         return {"seed": self.seed, "method": self.method, "digest": self.digest} | origin
 
-    def estimates(self) -> dict[str, float]:
-        """Estimates of all recorded quantities of layer 1, by name.
+    def estimates(self, layer: int = 1) -> dict[str, float]:
+        """Estimates of all recorded quantities of a layer, by name.
+
+        Parameters
+        ----------
+        layer : int
+            From 1; of a network every recorded layer, of a single layer the first only.
 
         Non-finite networks are left out of them; their number is `layers[1].counts["nonfinite"]`.
         """
+        if layer not in self.layers:
+            raise SpecificationError(f"layer is {layer!r}; the result has layer {_listed(sorted(self.layers))}")
+        kept = self.layers[layer]
+        if isinstance(kept, LayerSummary):
+            from fanin.stats.network_quantities import network_estimates
+
+            return network_estimates(kept, self.ensemble, layer)
         from fanin.stats.quantities import estimates
 
-        return estimates(self.layers[1], self.ensemble)
+        return estimates(kept, self.ensemble)
 
     def histogram(self, layer: int = 1, bins: int | Sequence[float] | np.ndarray | None = 100) -> Histogram:
-        """Counts of z over the whole line, for `hist`, `mplhep`, `histoprint` and numpy.
+        """Counts of z over the whole line, for `hist`, `mplhep`, `histoprint` and numpy: of networks where one neuron of a single
+        layer is recorded, of up to 256 neurons of each network otherwise.
 
         Parameters
         ----------
@@ -83,8 +102,8 @@ class Result:
             From 1.
         bins : int, sequence of float or None
             About how many bins of even width; or the edges wanted; or None for every recorded bin. No recorded bin is ever split:
-            the edges are the recorded ones nearest to those wanted (within 0.4 % of their size), and edges that fall together
-            are one.
+            the edges are the recorded ones nearest to those wanted (within 0.4 % of their size; of networks within 1.6 %), and
+            edges that fall together are one.
 
         Examples
         --------
@@ -98,66 +117,14 @@ class Result:
         return histogram_of(self, layer, bins)
 
     def to_xarray(self) -> xarray.Dataset:
-        """Estimates, tail probabilities and the histogram of z by layer, with units and provenance as attributes."""
-        import xarray
+        """Moments, shares, counts and the histogram of z by layer, with units and provenance as attributes.
 
-        layers = sorted(self.layers)
-        kept = [self.layers[layer] for layer in layers]
-        half = BINS // 2
-        edges = bin_edges()
-        finite = edges.size - 1
-        data = xarray.Dataset(
-            {
-                "z_moment": (
-                    ("layer", "power"),
-                    [[float(a.sum(f"z^{k}") / a.finite) if a.finite else np.nan for k in range(1, 9)] for a in kept],
-                    {"long_name": "raw moment of the pre-activation", "units": "1"},
-                ),
-                "phi_moment": (
-                    ("layer", "power4"),
-                    [[float(a.sum(f"phi^{k}") / a.finite) if a.finite else np.nan for k in range(1, 5)] for a in kept],
-                    {"long_name": "raw moment of the activation", "units": "1"},
-                ),
-                "slope_moment": (
-                    ("layer", "power4"),
-                    [[float(a.sum(f"slope^{k}") / a.finite) if a.finite else np.nan for k in range(1, 5)] for a in kept],
-                    {"long_name": "raw moment of phi'(z)", "units": "1"},
-                ),
-                "z_tail": (
-                    ("layer", "threshold"),
-                    [[count / a.finite if a.finite else np.nan for count in a.tails] for a in kept],
-                    {"long_name": "P(|z| > threshold)", "units": "1"},
-                ),
-                "count": (
-                    ("layer", "what"),
-                    [[a.networks, *a.counts.values()] for a in kept],
-                    {"long_name": "networks, or pairs of networks", "units": "networks"},
-                ),
-                "z_extreme": (
-                    ("layer", "end"),
-                    [[a.smallest, a.largest] for a in kept],
-                    {"long_name": "extremes of the pre-activation", "units": "1"},
-                ),
-                "histogram": (
-                    ("layer", "sign", "bin"),
-                    [[a.bins[half : half + finite], a.bins[:finite]] for a in kept],
-                    {"long_name": "networks by the size of z", "units": "networks"},
-                ),
-            },
-            coords={
-                "layer": layers,
-                "power": list(range(1, 9)),
-                "power4": list(range(1, 5)),
-                "threshold": ("threshold", list(self.ensemble.tails), {"long_name": "threshold of |z|"}),
-                "what": ["networks", *kept[0].counts],
-                "end": ["smallest", "largest"],
-                "sign": [-1, 1],
-                "bin_low": ("bin", edges[:-1], {"long_name": "least |z| of a bin"}),
-                "bin_high": ("bin", edges[1:], {"long_name": "end of a bin in |z|, excluded"}),
-            },
-            attrs={"ensemble": repr(self.ensemble), "networks": self.networks} | _flat(self.provenance),
-        )
-        return data
+        Of networks there is one variable for each statistic, such as `delta_2` for the mean square of delta: its mean over networks
+        and its variance between networks.
+        """
+        from fanin.labelled_data import labelled
+
+        return labelled(self)
 
     def _repr_html_(self) -> str:
         from fanin.html import result_html
@@ -165,20 +132,26 @@ class Result:
         return result_html(self)
 
     def __repr__(self) -> str:
-        found = self.estimates()
-        shown = ", ".join(f"{name} {found[name]:.6g}" for name in ("z.mean", "z.variance", "phi.saturated", "slope.median"))
+        shown = "\n  ".join(self._lines())
         return (
             f"<fanin.Result of {self.networks:,} networks, seed {self.seed}, {self.method}, {self.seconds:.2f} s\n"
             f"  {self.ensemble!r}\n  {shown}\n  digest {self.digest[:16]}>"
         )
 
+    def _lines(self) -> list[str]:
+        """A few estimates: of networks those of the first and the last layer."""
+        if not self.is_network:
+            found = self.estimates()
+            names = ("z.mean", "z.variance", "phi.saturated", "slope.median")
+            return [", ".join(f"{name} {found[name]:.6g}" for name in names)]
+        lines = []
+        for layer in dict.fromkeys((min(self.layers), max(self.layers))):
+            found = self.estimates(layer)
+            names = ("z.variance", "z.kurtosis", "phi.saturated", "delta.median", "delta.meansquare")
+            lines.append(f"layer {layer}: " + ", ".join(f"{name} {found[name]:.6g}" for name in names if name in found))
+        return lines
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted names, without None: what netCDF attributes can hold."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        elif value is not None:
-            flat[prefix + key] = str(value) if isinstance(value, int) and value > 2**62 else value
-    return flat
+
+def _listed(numbers: list[int]) -> str:
+    shown = [str(number) for number in numbers]
+    return ", ".join(shown if len(shown) <= 8 else [*shown[:3], "...", shown[-1]])

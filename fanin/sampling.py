@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fanin.engine import conditional, direct, stream
+from fanin.engine import conditional, direct, network_direct, stream
 from fanin.engine.errors import SpecificationError
 from fanin.engine.network_plan import is_gaussian
 from fanin.engine.rows import draw_own
@@ -131,11 +131,7 @@ def sampler_of(ensemble: Ensemble, method: str) -> Any:
     """The module that samples an ensemble by a method."""
     if method == conditional.NAME:
         return conditional
-    if ensemble.is_network:
-        from fanin.engine import network_direct
-
-        return network_direct
-    return direct
+    return network_direct if ensemble.is_network else direct
 
 
 def run_task(ensemble: Ensemble, seed: int, method: str, first: int, last: int, networks: int) -> dict[int, Layer]:
@@ -177,12 +173,17 @@ def _merge_all(
         done, _ = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
         for future in done:
             part = future.result()
-            total = part if total is None else {layer: total[layer].merge(part[layer]) for layer in total}
+            total = part if total is None else _merge(total, part)
             networks = waiting.pop(future)
             if progress is not None:
                 progress(networks)
     assert total is not None
     return total
+
+
+def _merge(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Layer]:
+    """The summaries of both, layer by layer."""
+    return {layer: kept.merge(other[layer]) for layer, kept in one.items()}
 
 
 def _default_task(ensemble: Ensemble, method: str) -> int:
@@ -221,7 +222,7 @@ def check_memory(ensemble: Ensemble, threads: int) -> None:
     inputs = ensemble.inputs
     cells = ensemble.fan_in * (1 if inputs.data is None else 2 * max(1, len(inputs.data)))
     rows = ensemble.fan_in if inputs.kind == "correlated" else 0
-    if ensemble.scheme.weights.family == "orthogonal" and ensemble.neurons > 1:
+    if ensemble.first_scheme.weights.family == "orthogonal" and ensemble.neurons > 1:
         rows += max(ensemble.widths[:2])
     _refuse_above_half(4 * cells + threads * ((8 << 20) + 4 * stream.BLOCK * rows), f"a fan-in of {ensemble.fan_in}")
 

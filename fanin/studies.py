@@ -145,7 +145,7 @@ def _depth() -> Study:
         claims.append(_gradient_scale(label, weight_std, start, 2, 22))
     return Study(
         "depth",
-        "Edge of chaos: gradients and the correlation of two inputs against depth, for three scales of the weights of tanh networks.",
+        "Edge of chaos: gradients and the correlation of two inputs against depth, for three scales of tanh networks.",
         ensembles,
         tuple(claims),
         networks=100_000,

@@ -17,13 +17,13 @@ purpose = "Does weight scaling keep a neuron out of saturation, and does the fan
 networks = 10_000_000       # of each ensemble; --networks overrides it
 
 # Quantities to compare with theory. Leave the line out to compare all that theory predicts.
-quantities = ["z.mean", "z.variance", "z.law", "z.tail[5]", "phi.saturated", "slope.median"]
+quantities = ["z.mean", "z.variance", "z.quantile[0.95]", "z.tail[5]", "phi.saturated", "slope.median"]
 
 # An ensemble is a law of networks and of their input. Its label is yours to choose.
 [ensembles.standard]
 widths = [1000, 1]          # 1000 inputs, 1 neuron
 scheme = "standard"         # a name from `fanin schemes`, or laws such as "normal:1/fan_in+normal:1" (weights+bias)
-activation = "sigmoid"      # or "tanh"
+activation = "sigmoid"      # or "tanh", "relu", "gelu", ...; see docs/study.schema.json
 inputs = "half-on"          # the first half of the inputs are 1, the rest 0; see `fanin verify --help`
 
 # A list where one value may stand makes a grid: here 2 x 2 ensembles, called
@@ -32,10 +32,22 @@ inputs = "half-on"          # the first half of the inputs are 1, the rest 0; se
 widths = [[100, 1], [1000, 1]]
 scheme = ["scaled", "torch.linear"]
 
+# A network has more widths. To sample this one as well, take away the "# " before each of its lines;
+# ten million networks of this size take some minutes, and --networks 1e5 a few seconds.
+# [ensembles.network]
+# widths = [784, 30, 30, 10]                    # 784 inputs, two hidden layers of 30, 10 outputs
+# scheme = [["scaled", "scaled", "standard"]]   # a list within the list: one for each layer
+# activation = "sigmoid"                        # of all layers, the output included
+# cost = "quadratic"                            # what is sent back: "linear", "quadratic", "cross-entropy", "softmax"
+# targets = "one-hot"                           # or "random", or a number for each output
+# slow = [0.001]                                # the share of neurons with |delta| below is recorded
+# method = "direct"                             # "conditional" is faster, for Gaussian weights
+
 # Claims beyond the comparison with theory: a number that someone published, say.
 [[claims]]
 ensemble = "standard"       # a label, or the name of a grid for all of its ensembles
 quantity = "z.variance"
+layer = 1                   # of a network any of its layers
 predicted = 500.0           # left out: what theory predicts
 tolerance = 0.1             # in units of the quantity, or a share such as "0.02%"; left out: that of theory
 name = "without bias"       # tells claims about one quantity apart

@@ -2,32 +2,31 @@
 
 The form is that of `study.schema.json`, against which every file is checked (JSON Schema, draft 2020-12); the values are then
 checked by the types that they become. A list where one value may stand makes a grid, which expands into an ensemble for each
-combination.
+combination (`study_grid`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 import importlib.resources
-import itertools
 import json
 import math
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from fanin.data import load_inputs
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
-from fanin.stats.quantities import check_recorded, split_name
+from fanin.stats.network_names import NETWORK_QUANTITIES, check_network_recorded, split_network_name
+from fanin.stats.quantities import QUANTITIES, check_recorded, split_name
 from fanin.stats.verdict import CONFIRMED, Claim
 from fanin.studies import STUDIES, Study, built_in
+from fanin.study_grid import MAX_ENSEMBLES, Grid, expanded, short
 
 SUFFIX = ".toml"
 MAX_BYTES = 1 << 20
-MAX_ENSEMBLES = 1000
-_TAILS = (1.0, 5.0)
 
 
 def load_study(path: str | Path) -> Study:
@@ -104,7 +103,7 @@ def _check_form(path: Path, table: dict[str, Any]) -> None:
 
 def _sentence(error: Any) -> str:
     where, value, limit = _key_path(error.absolute_path), error.instance, error.validator_value
-    shown = _short(value)
+    shown = short(value)
     match error.validator:
         case "additionalProperties":
             known = error.schema["properties"]
@@ -138,11 +137,6 @@ def _unit(validator: str) -> str:
     return {"Length": "character(s)", "Items": "item(s)", "Properties": "key(s)"}[validator[3:]]
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _key_path(parts: Any) -> str:
     """The path of a key as one would write it: ensembles.he.widths[1]."""
     text = ""
@@ -154,33 +148,42 @@ def _key_path(parts: Any) -> str:
 def _study(path: Path, table: dict[str, Any]) -> Study:
     quantities = table.get("quantities")
     for number, quantity in enumerate(quantities or []):
-        _at(f"quantities[{number}]", split_name, quantity)
+        _at(f"quantities[{number}]", _split, quantity)
     for number, claim in enumerate(table.get("claims", [])):
-        _at(f"claims[{number}].quantity", split_name, claim["quantity"])
+        _at(f"claims[{number}].quantity", _split, claim["quantity"])
     named = [(claim["ensemble"], claim["quantity"]) for claim in table.get("claims", [])]
-    groups: dict[str, dict[str, Ensemble]] = {}
+    groups: dict[str, Grid] = {}
     for name, given in table["ensembles"].items():
-        wanted = [*(quantities or []), *(quantity for label, quantity in named if _names(label, name))]
-        groups[name] = _at(f"ensembles.{name}", _expand, name, given, path.parent, _thresholds(wanted))
-    ensembles = {label: ensemble for group in groups.values() for label, ensemble in group.items()}
+        wanted = [_split(one) for one in (*(quantities or []), *(quantity for label, quantity in named if _names(label, name)))]
+        groups[name] = _at(f"ensembles.{name}", expanded, name, given, path.parent, wanted)
+    ensembles = {label: ensemble for grid in groups.values() for label, ensemble in grid.ensembles.items()}
+    methods = {label: method for grid in groups.values() for label, method in grid.methods.items()}
     if len(ensembles) > MAX_ENSEMBLES:
         raise SpecificationError(f"the grids make {len(ensembles):,} ensembles; a study may have {MAX_ENSEMBLES:,}")
-    if len(ensembles) < sum(map(len, groups.values())):
+    if len(ensembles) < sum(len(grid.ensembles) for grid in groups.values()):
         raise SpecificationError("ensembles make one label twice; give each a name of its own")
-    networks = int(table.get("networks", 10_000_000))
-    claims: list[Claim] = []
-    for number, given in enumerate(table.get("claims", [])):
-        claims += _at(f"claims[{number}]", _claims, number, given, groups, ensembles, networks)
-    if len({claim.id for claim in claims}) < len(claims):
-        raise SpecificationError("two claims about one quantity of one ensemble have one name; give each a name of its own")
-    return Study(
+    study = Study(
         name=table.get("name", path.stem),
         purpose=table.get("purpose", ""),
         ensembles=ensembles,
-        claims=tuple(claims),
-        networks=networks,
+        networks=int(table.get("networks", 10_000_000)),
         quantities=None if quantities is None else tuple(quantities),
+        method=table.get("method", "direct"),
+        methods=methods,
     )
+    claims: list[Claim] = []
+    for number, given in enumerate(table.get("claims", [])):
+        claims += _at(f"claims[{number}]", _claims, number, given, groups, study)
+    if len({claim.id for claim in claims}) < len(claims):
+        raise SpecificationError("two claims about one quantity of one ensemble have one name; give each a name of its own")
+    return dataclasses.replace(study, claims=tuple(claims))
+
+
+def _split(name: str) -> tuple[str, float | None]:
+    """Base and argument of a quantity of a single layer or of a network; the complaint is of the kind with the nearest name."""
+    base, known = name.partition("[")[0], dict.fromkeys([*QUANTITIES, *NETWORK_QUANTITIES])
+    near = base if base in known else difflib.get_close_matches(base, known, n=1, cutoff=0.0)[0]
+    return split_name(name) if near in QUANTITIES else split_network_name(name)
 
 
 def _at(where: str, function: Any, *arguments: Any) -> Any:
@@ -196,99 +199,67 @@ def _names(label: str, group: str) -> bool:
     return label == group or label.startswith(f"{group}[")
 
 
-def _thresholds(quantities: list[str]) -> tuple[float, ...]:
-    """The thresholds of |z| that quantities name."""
-    named = [split_name(quantity) for quantity in quantities]
-    return tuple(dict.fromkeys(argument for base, argument in named if base == "z.tail" and argument is not None))
-
-
-def _expand(name: str, given: dict[str, Any], folder: Path, tails: tuple[float, ...]) -> dict[str, Ensemble]:
-    """The ensembles of one table: one, or one for each combination of a grid."""
-    axes = {key: value if _is_grid(key, value) else [value] for key, value in given.items()}
-    if (size := math.prod(map(len, axes.values()))) > MAX_ENSEMBLES:
-        raise SpecificationError(f"the grid makes {size:,} ensembles; a study may have {MAX_ENSEMBLES:,}")
-    ensembles: dict[str, Ensemble] = {}
-    for values in itertools.product(*axes.values()):
-        options = dict(zip(axes, values, strict=True))
-        varied = [_shown(options[key]) for key, choices in axes.items() if len(choices) > 1]
-        label = f"{name}[{','.join(varied)}]" if varied else name
-        if label in ensembles:
-            raise SpecificationError(f"the grid holds {label} twice")
-        ensembles[label] = _ensemble(options, folder, tails)
-    return ensembles
-
-
-def _is_grid(key: str, value: Any) -> bool:
-    """Whether a list stands where one value may stand; widths and tails are lists themselves."""
-    if key not in ("widths", "tails"):
-        return isinstance(value, list)
-    lists = sum(isinstance(item, list) for item in value)
-    if 0 < lists < len(value):
-        raise SpecificationError(f"{key} is {_short(value)}; a grid of {key} is a list of lists")
-    return lists > 0
-
-
-def _shown(value: Any) -> str:
-    return "-".join(f"{item:g}" for item in value) if isinstance(value, list) else str(value)
-
-
-def _ensemble(options: dict[str, Any], folder: Path, tails: tuple[float, ...]) -> Ensemble:
-    recorded = tuple(float(t) for t in options.pop("tails", _TAILS))
-    inputs = load_inputs(options.pop("inputs", "half-on"), folder)
-    if "widths" not in options:
-        if inputs.data is None:
-            raise SpecificationError("widths are missing; write widths = [1000, 1]")
-        options["widths"] = [inputs.data.shape[-1], 1]
-    return Ensemble(**options, inputs=inputs, tails=tuple(dict.fromkeys((*recorded, *tails))))
-
-
-def _claims(
-    number: int, given: dict[str, Any], groups: dict[str, dict[str, Ensemble]], ensembles: dict[str, Ensemble], networks: int
-) -> list[Claim]:
+def _claims(number: int, given: dict[str, Any], groups: dict[str, Grid], study: Study) -> list[Claim]:
     """The claims of one table: one for each ensemble that it names."""
-    label, quantity = given["ensemble"], given["quantity"]
-    named = groups.get(label) or {key: ensemble for key, ensemble in ensembles.items() if key == label}
-    if not named:
-        near = difflib.get_close_matches(label, [*groups, *ensembles], n=1, cutoff=0.0)[0]
+    label = given["ensemble"]
+    if label in groups:
+        named = list(groups[label].ensembles)
+    elif label in study.ensembles:
+        named = [label]
+    else:
+        near = difflib.get_close_matches(label, [*groups, *study.ensembles], n=1, cutoff=0.0)[0]
         raise SpecificationError(f"ensemble is {label!r}; the nearest label is {near}")
-    return [_claim(number, given, key, quantity, ensemble, networks) for key, ensemble in named.items()]
+    return [_claim(number, given, key, study) for key in named]
 
 
-def _claim(number: int, given: dict[str, Any], label: str, quantity: str, ensemble: Ensemble, networks: int) -> Claim:
-    if not ensemble.inputs.drawn_once:
+def _claim(number: int, given: dict[str, Any], label: str, study: Study) -> Claim:
+    ensemble, quantity, layer = study.ensembles[label], given["quantity"], given.get("layer", 1)
+    of_networks = ensemble.is_network or study.methods.get(label, study.method) == "conditional"
+    if of_networks:
+        check_network_recorded(quantity, ensemble, layer)
+    elif layer != 1:
+        raise SpecificationError(f"layer is {layer}; the ensemble {label} has the layer 1 only")
+    elif not ensemble.inputs.drawn_once:
         check_recorded(quantity, ensemble)
     predicted, error, tolerance, source = given.get("predicted"), 0.0, given.get("tolerance"), given.get("source", "the study")
+    kind = "exact"
     if predicted is None or tolerance is None:
-        theory = _prediction(quantity, ensemble, networks, "predicted" if predicted is None else "tolerance")
+        missing = "predicted" if predicted is None else "tolerance"
+        theory = _prediction(quantity, layer, ensemble, study.networks, missing, of_networks)
         tolerance = theory.tolerance if tolerance is None else tolerance
         if predicted is None:
             predicted, error, source = theory.value, theory.error, given.get("source", theory.source)
+            kind = theory.label if of_networks else kind
     if not math.isfinite(predicted):
         raise SpecificationError(f"predicted is {predicted}; it must be a finite number")
     if isinstance(tolerance, str):
         tolerance = float(tolerance.rstrip(" %")) / 100.0 * abs(predicted)
     return Claim(
-        id=f"{label}/1/{quantity}/{given.get('name', f'claim {number + 1}')}",
+        id=f"{label}/{layer}/{quantity}/{given.get('name', f'claim {number + 1}')}",
         ensemble=label,
-        layer=1,
+        layer=layer,
         quantity=quantity,
         predicted=float(predicted),
         tolerance=float(tolerance),
         error=error,
         source=source,
+        label=kind,
         expected=given.get("expect", CONFIRMED),
     )
 
 
-def _prediction(quantity: str, ensemble: Ensemble, networks: int, missing: str) -> Any:
+def _prediction(quantity: str, layer: int, ensemble: Ensemble, networks: int, missing: str, of_networks: bool) -> Any:
     """What theory predicts, for what a claim leaves out."""
-    from fanin.stats.predictions import Theory
-
     inputs = ensemble.inputs
     if inputs.in_turn or inputs.drawn_once:
         raise SpecificationError(f"{missing} is missing; what theory says of inputs {inputs} depends on the run")
-    theory = Theory(ensemble, networks)
     try:
-        return theory.predict(quantity)
+        if of_networks:
+            from fanin.stats.network_theory import NetworkTheory
+
+            return NetworkTheory(ensemble).predict(layer, quantity)
+        from fanin.stats.predictions import Theory
+
+        return Theory(ensemble, networks).predict(quantity)
     except SpecificationError as error:
         raise SpecificationError(f"{missing} is missing, and {error}") from None

@@ -1,4 +1,4 @@
-"""What the command line is to judge: a built-in study, a file, a folder of files, a result, or a neuron of one's own."""
+"""What the command line is to judge: built-in studies, a file, a folder of files, a result, or a network of one's own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from fanin.studies import Study
 
 RESULTS = (".json", ".nc")
+ALL = "all"
+"""The name that stands for every built-in study."""
 
 
 def is_folder(text: str | None) -> bool:
@@ -19,7 +21,7 @@ def is_folder(text: str | None) -> bool:
     from fanin.studies import STUDIES
 
     try:
-        return text is not None and text not in STUDIES and Path(text).is_dir()
+        return text is not None and text not in (ALL, *STUDIES) and Path(text).is_dir()
     except OSError as error:
         raise SpecificationError(f"study is {str(text)[:60]!r}...; it cannot be looked for: {error.strerror}") from None
 
@@ -29,8 +31,11 @@ def find_subjects(text: str, sampling: dict[str, Any]) -> list[Study | Report]:
 
     sampling : options of sampling by name; a result is not sampled, and refuses them.
     """
+    from fanin.studies import STUDIES, built_in
     from fanin.study_file import SUFFIX, find_study, load_study
 
+    if text == ALL:
+        return [built_in(name) for name in STUDIES]
     if is_folder(text):
         files = sorted(Path(text).glob(f"*{SUFFIX}"))
         if not files:
@@ -49,22 +54,37 @@ def find_subjects(text: str, sampling: dict[str, Any]) -> list[Study | Report]:
     return [find_study(text)]
 
 
-def own_study(own: dict[str, str]) -> Study:
-    """The study of the neuron that --widths, --scheme, --activation and --inputs describe."""
+def own_study(own: dict[str, Any]) -> Study:
+    """The study of the network that --widths, --scheme, --activation, --inputs, --points, --cost and --targets describe."""
     from fanin.data import load_inputs
-    from fanin.engine.spec import Ensemble
+    from fanin.engine.spec import TARGETS, Ensemble
     from fanin.verification import study_of
 
     options: dict[str, Any] = dict(own)
     if "inputs" in own:
         options["inputs"] = load_inputs(own["inputs"])
     if "widths" in own:
-        try:
-            options["widths"] = tuple(int(width) for width in own["widths"].split(","))
-        except ValueError:
-            raise SpecificationError(f"widths are {own['widths']!r}; write layer sizes such as 1000,1") from None
+        options["widths"] = tuple(_numbers(own["widths"], int, "widths are {!r}; write layer sizes such as 1000,1 or 784,256,10"))
     elif "inputs" in own and options["inputs"].data is not None:
         options["widths"] = (options["inputs"].data.shape[-1], 1)
     else:
         raise SpecificationError(f"--{next(iter(own))} needs the size of the neuron; add --widths n,1 such as --widths 1000,1")
+    for name in ("scheme", "activation"):
+        if ";" in (text := own.get(name, "")):
+            options[name] = [one.strip() for one in text.split(";")]
+    if "targets" in own:
+        if own.get("cost", "none") in ("none", "linear"):
+            raise SpecificationError(f"--targets {own['targets']} needs a cost that has targets; add --cost quadratic, say")
+        if own["targets"] not in TARGETS:
+            options["targets"] = _numbers(
+                own["targets"], float, "targets are {!r}; write random, one-hot or a number for each output"
+            )
     return study_of(Ensemble(**options))
+
+
+def _numbers(text: str, kind: Any, complaint: str) -> list[Any]:
+    """Numbers with commas between them."""
+    try:
+        return [kind(one) for one in text.split(",")]
+    except ValueError:
+        raise SpecificationError(complaint.format(text)) from None

@@ -12,10 +12,11 @@ from fanin.engine import conditional, direct
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.engine.stream import MAX_NETWORKS, MAX_SEED
-from fanin.judges import Judge, NeuronJudge, judge_of
+from fanin.judges import Judge, NetworkJudge, NeuronJudge, judge_of
 from fanin.report import Report
 from fanin.result import Result
 from fanin.sampling import check_method, resolved_method, simulate, whole_number
+from fanin.stats.network_quantities import recorded_names
 from fanin.stats.network_theory import NetworkTheory
 from fanin.stats.predictions import Theory
 from fanin.stats.two_sample import difference, difference_tolerance, is_scale
@@ -132,8 +133,15 @@ def claims_of(study: Study, methods: dict[str, str], seed: int, networks: int) -
     named = [label for claim in study.claims for label in (claim.ensemble, claim.against) if label]
     if lost := [label for label in named if label not in study.ensembles]:
         raise SpecificationError(f"a claim is about the ensemble {lost[0]!r}; the study has {', '.join(study.ensembles)}")
-    for label, other in study.compared:
-        claims += _comparisons(judges[label], judges[other])
+    for pair in study.compared:
+        one, other = (judges[label] for label in pair)
+        if not (isinstance(one, NetworkJudge) and isinstance(other, NetworkJudge)):
+            raise SpecificationError(f"{' and '.join(pair)} are single neurons; only networks are compared quantity by quantity")
+        claims += _comparisons(one, other)
+    if claims and all(claim.assumed for claim in claims):
+        raise SpecificationError(
+            f"the conditional sampler assumes all that the study {study.name} claims: nothing would be judged; take method direct"
+        )
     if not claims:
         raise SpecificationError(f"the study {study.name} claims nothing; give it quantities or claims")
     return claims
@@ -161,18 +169,19 @@ def _predicted(judge: Judge, quantity: str, layer: int) -> Claim | Specification
 def _check_quantities(study: Study, judges: dict[str, Judge]) -> None:
     """Refuse a quantity that theory predicts for no layer of any ensemble, or not for a single neuron of the study."""
     for quantity in study.quantities or ():
-        found = [[_predicted(judge, quantity, layer) for layer in judge.layers] for judge in judges.values()]
+        found = [[_predicted(one, quantity, layer) for layer in one.layers] for one in judges.values()]
         nowhere = not any(isinstance(claim, Claim) for claims in found for claim in claims)
-        for claims, judge in zip(found, judges.values(), strict=True):
-            if (nowhere or isinstance(judge, NeuronJudge)) and not isinstance(claims[0], Claim):
+        for claims, one in zip(found, judges.values(), strict=True):
+            if (nowhere or isinstance(one, NeuronJudge)) and not isinstance(claims[0], Claim):
                 raise claims[0]
 
 
-def _comparisons(one: Judge, other: Judge) -> Iterator[Claim]:
-    """Every quantity of one ensemble against that of the other: both have the same law."""
+def _comparisons(one: NetworkJudge, other: NetworkJudge) -> Iterator[Claim]:
+    """Every quantity that both record of each layer, but what the conditional sampler draws from: both have the same law."""
     for layer in one.layers:
-        names = [name for name in other.names(layer) if name in one.names(layer)]
-        for quantity in names:
+        for quantity in recorded_names(one.theory.ensemble, layer):
+            if quantity.startswith(("field.", "independence.")):
+                continue
             yield Claim(
                 id=f"{one.label}/{layer}/{quantity}/against {other.label}",
                 ensemble=one.label,

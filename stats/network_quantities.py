@@ -5,8 +5,8 @@ observation: see `clusters` for moments and `network_bins` for quantiles. Where 
 the range of the sums, every interval is the whole line.
 
 Bounded statistics (shares, cosines, and moments of a bounded phi or phi' over less than `MANY` networks) have intervals that hold
-at every size; those of other moments are asymptotic. `.lognorm.variance` rests on the assumption that the logarithm has a kurtosis of at most
-`LARGEST_LOG_KURTOSIS`: its fourth moment is not recorded.
+at every size; those of other moments are asymptotic. `.lognorm.variance` rests on the assumption that the logarithm has a kurtosis
+of at most `LARGEST_LOG_KURTOSIS`: its fourth moment is not recorded.
 """
 
 from __future__ import annotations
@@ -75,16 +75,29 @@ def measure_network(name: str, summary: LayerSummary, ensemble: Ensemble, layer:
     return replace(interval, low=-math.inf, high=math.inf) if lost else interval
 
 
-def network_estimates(summary: LayerSummary, ensemble: Ensemble, layer: int) -> dict[str, float]:
-    """Point estimates of everything that is recorded of a layer, by name."""
+def recorded_names(ensemble: Ensemble, layer: int) -> list[str]:
+    """Names of all that is recorded of a layer, with some arguments where a name needs one."""
     names = [name for name in NETWORK_QUANTITIES if name not in ARGUMENT]
     names += [f"z.tail[{t:g}]" for t in ensemble.tails] + [f"delta.below[{t:g}]" for t in ensemble.slow]
     names += [f"slope.below[{FLAT:g}]", *(f"{variable}.quantile[{p}]" for variable in ("z", "delta", "grad") for p in (0.05, 0.95))]
+    return [name for name in names if _is_recorded(name, ensemble, layer)]
+
+
+def _is_recorded(name: str, ensemble: Ensemble, layer: int) -> bool:
+    try:
+        check_network_recorded(name, ensemble, layer)
+    except SpecificationError:
+        return False
+    return True
+
+
+def network_estimates(summary: LayerSummary, ensemble: Ensemble, layer: int) -> dict[str, float]:
+    """Point estimates of everything that is recorded of a layer, by name."""
     found = {}
-    for name in names:
+    for name in recorded_names(ensemble, layer):
         try:
             found[name] = measure_network(name, summary, ensemble, layer, 0.01).estimate
-        except SpecificationError:  # not recorded of this ensemble
+        except SpecificationError:  # the field is binned by the direct sampler only
             continue
     return found
 

@@ -111,8 +111,10 @@ def judge(claim: Claim, interval: Interval, networks: int) -> Verdict:
 
 def _needed(claim: Claim, interval: Interval, networks: int) -> int | None:
     """Networks at which an interval of the same centre, shrinking like one over the square root of their number, decides."""
+    if math.isnan(interval.estimate):
+        return None
     if not math.isfinite(interval.high - interval.low):
-        return None if math.isnan(interval.estimate) else max(1_000_000, 2 * networks)
+        return max(1_000_000, 2 * networks)
     half = max(interval.high - interval.estimate, interval.estimate - interval.low)
     if interval.low <= claim.predicted <= interval.high:
         room = claim.tolerance - claim.error  # the predicted value may be the true one

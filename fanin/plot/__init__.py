@@ -1,4 +1,6 @@
-"""Plots of a report: density, quantiles, tails and claims, each into an Axes of the caller's or one of its own; and whole figures.
+"""Plots of a report, each into an Axes of the caller's or one of its own, and whole figures.
+
+Of single layers: density, quantiles and tails of z. Of networks: the profile of a quantity over layers. Of both: claims.
 
 Needs matplotlib (the extra `plot`). No use is made of pyplot, and global settings are as they were afterwards. The same report
 gives the same bytes of a file with the same version of matplotlib: no dates, fixed identifiers.
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from fanin.plot.sample import Sample
     from fanin.report import Report
 from fanin.whole_file import refuse_unwritable, write_whole
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _METADATA: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+TITLES = ("Density of z", "Quantiles against the predicted law", "Tails")
 _DPI = 150
-_TITLES = ("Density of z", "Quantiles against the predicted law", "Tails")
 
 
 def density(report: Report, ax: Axes | None = None) -> Axes:
@@ -55,9 +58,8 @@ def density(report: Report, ax: Axes | None = None) -> Axes:
     >>> len(density(report).child_axes)
     1
     """
-    from fanin.plot.sample import samples
-
-    return _alone(report, ax, _TITLES[0], (9.0, 3.4), lambda panels, axes: panels.draw_density(samples(report), axes))
+    found = _single_layers(report, "density")
+    return _alone(report, ax, TITLES[0], (9.0, 3.4), lambda panels, axes: panels.draw_density(found, axes))
 
 
 def quantiles(report: Report, ax: Axes | None = None) -> Axes:
@@ -91,11 +93,8 @@ def quantiles(report: Report, ax: Axes | None = None) -> Axes:
     >>> quantiles(report).get_yscale()
     'asinh'
     """
-    from fanin.plot.sample import samples
-
-    return _alone(
-        report, ax, _TITLES[1], (6.5, 5.5), lambda panels, axes: panels.draw_quantiles(samples(report), report.alpha, axes)
-    )
+    found = _single_layers(report, "quantiles")
+    return _alone(report, ax, TITLES[1], (6.5, 5.5), lambda panels, axes: panels.draw_quantiles(found, report.alpha, axes))
 
 
 def tails(report: Report, ax: Axes | None = None) -> Axes:
@@ -123,16 +122,62 @@ def tails(report: Report, ax: Axes | None = None) -> Axes:
     >>> tails(report).get_yscale()
     'log'
     """
-    from fanin.plot.sample import samples
+    found = _single_layers(report, "tails")
+    return _alone(report, ax, TITLES[2], (6.5, 5.5), lambda panels, axes: panels.draw_tails(found, report.alpha, axes))
 
-    return _alone(report, ax, _TITLES[2], (6.5, 5.5), lambda panels, axes: panels.draw_tails(samples(report), report.alpha, axes))
+
+def profile(report: Report, quantity: str = "z.variance", ax: Axes | None = None) -> Axes:
+    """Draw a quantity of networks from layer to layer, sampled (points) and predicted (lines), for each ensemble.
+
+    The bars are intervals with the error alpha over the number of all points. The axis is logarithmic for variances, mean squares
+    and sizes.
+
+    Parameters
+    ----------
+    report : Report
+        What `verify` returned.
+    quantity : str
+        Such as "phi.saturated", "delta.median" or "correlation"; layers and ensembles that do not record it are left out.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Raises
+    ------
+    SpecificationError
+        For a name that is not a quantity of networks, a report without networks, or without matplotlib.
+
+    Examples
+    --------
+    >>> import fanin
+    >>> report = fanin.verify(fanin.Ensemble((10, 5, 5), "he_normal", "relu"), networks=500, method="conditional")
+    >>> profile(report).get_yscale()
+    'log'
+    """
+    from fanin.stats.network_names import split_network_name
+
+    split_network_name(quantity)
+    if not any(result.is_network for result in report.results.values()):
+        raise SpecificationError(f"the report {report.study.name} has no networks; profile draws layers of networks")
+
+    def draw(panels: Any, axes: Axes) -> None:
+        from fanin.layer_series import networks_of, series_of
+        from fanin.plot.layer_panel import LOGARITHMIC, draw_profile, key
+
+        results = networks_of(report)
+        found, labels = series_of(results, [quantity], report.alpha), list(results)
+        draw_profile(found, axes, quantity, quantity.partition("[")[0] in LOGARITHMIC, labels)
+        panels.legend_below(axes, 0.52, **key(axes, labels, report.alpha))
+
+    return _alone(report, ax, f"{quantity} by layer", (6.5, 5.0), draw)
 
 
 def claims(report: Report, ax: Axes | None = None) -> Axes:
-    """Draw the interval of every claim relative to its tolerance: a row for each quantity, a column for each ensemble.
+    """Draw the verdicts on all claims.
 
+    Of single layers: the interval of every claim relative to its tolerance, a row for each quantity, a column for each ensemble.
     Grey is the region in which the claim holds. Claims of independence that are not refuted share a row, which shows the widest of
-    their intervals. Arrows stand where an interval goes on beyond its column.
+    their intervals. Arrows stand where an interval goes on beyond its column. Where there are networks: a mark for each verdict, a
+    row for each quantity, a column for each layer.
 
     Parameters
     ----------
@@ -153,13 +198,16 @@ def claims(report: Report, ax: Axes | None = None) -> Axes:
     >>> [tick.get_text() for tick in claims(report).get_yticklabels()][:2]
     ['z.mean', 'z.variance']
     """
-    from fanin.plot.claim_rows import draw_claims
+    from fanin.plot.figures import claims_title, draw_verdicts
 
-    return _alone(report, ax, _claims_title(report), (7.5, 7.0), lambda _, axes: draw_claims(report, axes))
+    return _alone(report, ax, claims_title(report), (7.5, 7.0), lambda _, axes: draw_verdicts(report, axes))
 
 
 def figure(report: Report) -> Figure:
-    """All four plots of a report in one matplotlib Figure.
+    """All plots of a report in one matplotlib Figure.
+
+    Of single layers density, quantiles, tails and claims; where there are networks, their profiles of up to four quantities, and
+    claims.
 
     Examples
     --------
@@ -168,33 +216,10 @@ def figure(report: Report) -> Figure:
     4
     """
     with _style():
-        from matplotlib.figure import Figure
+        from fanin.plot.figures import network_figure, neuron_figure
 
-        from fanin.plot import panels
-        from fanin.plot.claim_rows import draw_claims, rows_of
-        from fanin.plot.sample import samples
-
-        found = samples(report)
-        rows = len({row.name for row in rows_of(report)})
-        wide, high = 5.1 + 0.5 * max(len(found) - 6, 0), 10.5 if len(found) > 6 else 9.5
-        drawn = Figure(figsize=(8.9 + wide, max(high, 2.5 + 0.2 * rows)), dpi=_DPI, layout="constrained")
-        halves = drawn.add_gridspec(1, 2, width_ratios=(8.9, wide))
-        left, right = drawn.add_subfigure(halves[0]), drawn.add_subfigure(halves[1])
-        grid = left.add_gridspec(2, 2, height_ratios=(1.25 if len(found) > 6 else 1.0, 1.25))
-        panel = [left.add_subplot(place) for place in (grid[0, :], grid[1, 0], grid[1, 1])] + [right.add_subplot()]
-        panels.draw_density(found, panel[0])
-        panels.draw_quantiles(found, report.alpha, panel[1])
-        panels.draw_tails(found, report.alpha, panel[2])
-        draw_claims(report, panel[3])
-        for ax, title in zip(panel, (*_TITLES, _claims_title(report)), strict=True):
-            ax.set_title(title)
-        drawn.suptitle(panels.sampled_line(report), fontsize=13.0)
-        drawn.supxlabel(panels.sources(found), fontsize=9.0)
-        return drawn
-
-
-def _claims_title(report: Report) -> str:
-    return f"Claims: {sum(v.as_expected for v in report.verdicts)} of {len(report.verdicts)} as expected"
+        of_networks = any(result.is_network for result in report.results.values())
+        return network_figure(report, _DPI) if of_networks else neuron_figure(report, _DPI)
 
 
 def save(report: Report, path: str | os.PathLike[str]) -> None:
@@ -264,6 +289,16 @@ def _style() -> Iterator[None]:
         yield
 
 
+def _single_layers(report: Report, what: str) -> list[Sample]:
+    """The single layers of a report, of which there must be one at least."""
+    from fanin.plot.sample import samples
+
+    found = samples(report)
+    if not found:
+        raise SpecificationError(f"the report {report.study.name} is of networks, and {what} draws single layers; take profile")
+    return found
+
+
 def _alone(report: Report, ax: Axes | None, title: str, size: tuple[float, float], draw: Callable[[Any, Axes], None]) -> Axes:
     """Draw one panel, with what a figure of all panels says once; the sources of predictions only below a figure of our own."""
     with _style():
@@ -275,7 +310,8 @@ def _alone(report: Report, ax: Axes | None, title: str, size: tuple[float, float
         if ax is None:
             own = Figure(figsize=size, dpi=_DPI, layout="constrained")
             ax = own.subplots()
-            own.supxlabel(panels.sources(samples(report), int(12.0 * size[0])), fontsize=9.0)
+            if found := samples(report):
+                own.supxlabel(panels.sources(found, int(12.0 * size[0])), fontsize=9.0)
         draw(panels, ax)
         letters = int(ax.get_window_extent().width / ax.figure.dpi * 12.0)
         ax.set_title(f"{title}\n{panels.sampled_line(report, letters)}", fontsize=10.0, fontweight="normal")

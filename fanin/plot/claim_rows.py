@@ -14,7 +14,7 @@ import numpy as np
 from fanin.plot.panels import SHADE, legend_below, short
 from fanin.report import Report
 from fanin.stats.quantities import QUANTITIES, split_name
-from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED
+from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,14 +25,16 @@ LIMIT = 2.2
 """Where an interval is cut, in tolerances."""
 
 _CARET_LEFT, _CARET_RIGHT = 8, 9
-_GREEN, _RED, _BROWN = "#009E73", "#D55E00", "#8C5A00"
-_VERDICTS = {
+_GREEN, _RED, _BROWN, _GREY = "#009E73", "#D55E00", "#8C5A00", "#7F7F7F"
+VERDICTS = {
     (CONFIRMED, True): ("confirmed", _GREEN, "o"),
     (UNDECIDED, False): ("undecided", _BROWN, "D"),
     (REFUTED, False): ("refuted", _RED, "X"),
     (REFUTED, True): ("refuted, as expected", _GREEN, "x"),
     (CONFIRMED, False): ("confirmed, not as expected", _RED, "s"),
+    (ASSUMED, True): ("assumed by the sampler", _GREY, "_"),
 }
+"""Verdict, and whether it is as expected: in words, colour, marker."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,15 @@ def _heads(ax: Axes, ensembles: list[str]) -> None:
 
 
 def _legend(ax: Axes, seen: set[tuple[str, bool]]) -> None:
-    for kind, (name, colour, marker) in _VERDICTS.items():
+    for kind, (name, colour, marker) in VERDICTS.items():
         if kind in seen:
-            ax.plot([], [], color=colour, linewidth=1.6, label=name, **_marker(kind, marker, colour))
+            ax.plot([], [], color=colour, linewidth=1.6, label=name, **marker_style(kind, marker, colour))
     ax.axvspan(0.0, 0.0, label="within the tolerance", **SHADE)
     legend_below(ax, 0.52, ncols=2)
 
 
-def _marker(kind: tuple[str, bool], marker: str, colour: str) -> dict[str, Any]:
+def marker_style(kind: tuple[str, bool], marker: str, colour: str) -> dict[str, Any]:
+    """How a verdict is marked."""
     face = "white" if kind[0] == UNDECIDED else colour
     width = 2.0 if marker == "x" else 1.0
     return {"marker": marker, "markersize": 7.0 if kind[0] == REFUTED else 5.0, "markerfacecolor": face, "markeredgewidth": width}
@@ -131,16 +134,16 @@ def _marker(kind: tuple[str, bool], marker: str, colour: str) -> dict[str, Any]:
 def _draw_row(ax: Axes, row: Row, y: int, x: float, columns: int) -> None:
     """An interval, cut at the limits of its column, where arrows say that it goes on; what lies beyond is given in tolerances."""
     kind = (row.verdict, row.as_expected)
-    _, colour, marker = _VERDICTS[kind]
+    _, colour, marker = VERDICTS[kind]
     low, high = (min(max(end, -LIMIT), LIMIT) for end in (row.low, row.high))
     ax.hlines(y, x + low, x + high, color=colour, linewidth=1.8)
     for end in {math.copysign(LIMIT, end) for end in (row.low, row.high) if abs(end) > LIMIT}:
         ax.plot(x + end, y, color=colour, marker=_CARET_LEFT if end < 0.0 else _CARET_RIGHT, markersize=6.0)
     if abs(row.estimate) <= LIMIT:
-        ax.plot(x + row.estimate, y, color=colour, **_marker(kind, marker, colour))
+        ax.plot(x + row.estimate, y, color=colour, **marker_style(kind, marker, colour))
     elif low == high:
         side = math.copysign(1.0, low)
-        ax.plot(x + side * (LIMIT - 0.35 * max(1.0, columns / 3.0)), y, color=colour, **_marker(kind, marker, colour))
+        ax.plot(x + side * (LIMIT - 0.35 * max(1.0, columns / 3.0)), y, color=colour, **marker_style(kind, marker, colour))
         if math.isfinite(row.estimate) and columns < 5:
             inner = x + side * (LIMIT - 0.75 * max(1.0, columns / 3.0))
             text = f"{row.estimate:.2g}".replace("-", "−")

@@ -42,9 +42,9 @@ MOST_ENSEMBLES = 8
 
 SHADE: dict[str, Any] = {"facecolor": "#B0B0B0", "alpha": 0.35, "linewidth": 0.0, "zorder": 0.5}
 _SAMPLED = "#56B4E9"
-_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#000000", "#56B4E9", "#009E73", "#D55E00", "#7F7F7F")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 3)), (0, (3, 1)))
+COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#000000", "#56B4E9", "#009E73", "#D55E00", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 3)), (0, (3, 1)))
 _CARET_DOWN = 11
 _UNKNOWN = "theory does not know the law of z"
 
@@ -191,7 +191,7 @@ def draw_quantiles(found: Sequence[Sample], alpha: float, ax: Axes) -> None:
             y = np.clip(score.deviation, -0.95 * top, 0.95 * top)
             x, y = (np.insert(values, at, np.nan) for values in (score.standardised, y))  # a line that stops at an atom
             name = _name(sample, scores) + ("" if score.inside else " (leaves the band)")
-            ax.plot(x, y, color=_COLOURS[i], linestyle=_DASHES[i], marker=_MARKERS[i], markersize=4.0, linewidth=0.9, label=name)
+            ax.plot(x, y, color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i], markersize=4.0, linewidth=0.9, label=name)
     sizes = np.multiply.outer(10.0 ** np.arange(math.floor(math.log10(unit)), math.log10(top)), [1.0, 3.0]).ravel()
     sizes = sizes[(sizes > 0.4 * unit) & (sizes < top)]
     ax.set_yticks([*-sizes[::-1], 0.0, *sizes], [*(f"−{size:g}" for size in sizes[::-1]), "0", *(f"{size:g}" for size in sizes)])
@@ -216,16 +216,16 @@ def draw_tails(found: Sequence[Sample], alpha: float, ax: Axes) -> None:
     _plain_ticks(ax, high / low)
     for i, sample in enumerate(found):
         for tail in (tail for tail in tails if tail.sample is sample):
-            style: dict[str, Any] = {"color": _COLOURS[i], "linestyle": "none", "linewidth": 1.2}
+            style: dict[str, Any] = {"color": COLOURS[i], "linestyle": "none", "linewidth": 1.2}
             if tail.z is not None and tail.predicted is not None:
-                style["linestyle"] = _DASHES[i]
+                style["linestyle"] = DASHES[i]
                 ax.plot(tail.z, tail.predicted, **style)
-            ax.vlines(tail.t, np.maximum(tail.low, bottom), tail.high, color=_COLOURS[i], linewidth=1.0)
+            ax.vlines(tail.t, np.maximum(tail.low, bottom), tail.high, color=COLOURS[i], linewidth=1.0)
             share, seen = tail.count / sample.finite, tail.count > 0
-            points: dict[str, Any] = {"color": _COLOURS[i], "linestyle": "none"}
-            ax.plot(tail.t[seen], share[seen], marker=_MARKERS[i], markersize=4.0, **points)
+            points: dict[str, Any] = {"color": COLOURS[i], "linestyle": "none"}
+            ax.plot(tail.t[seen], share[seen], marker=MARKERS[i], markersize=4.0, **points)
             ax.plot(tail.t[~seen], tail.high[~seen], marker=_CARET_DOWN, markersize=6.0, **points)
-            ax.plot([], [], marker=_MARKERS[i], markersize=4.0, label=_name(sample, tails), **style)
+            ax.plot([], [], marker=MARKERS[i], markersize=4.0, label=_name(sample, tails), **style)
     starts = {sample.saturation for sample in found}
     if len(starts) == 1 and (start := starts.pop()) < high:
         ax.axvspan(max(start, low), high, label="saturated", **SHADE)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fanin.engine.accumulators import SATURATION_MARGIN
+from fanin.engine.accumulators import SATURATION_MARGIN, Accumulators
 from fanin.report import Report
 from fanin.result import Result
 from fanin.stats.activations import ACTIVATIONS
@@ -40,21 +40,28 @@ class Sample:
     below: np.ndarray
 
     @property
+    def layer(self) -> Accumulators:
+        """What was recorded."""
+        layer = self.result.layers[1]
+        assert isinstance(layer, Accumulators)
+        return layer
+
+    @property
     def finite(self) -> int:
         """Networks whose z is finite: those that count."""
-        return self.result.layers[1].finite
+        return self.layer.finite
 
     @property
     def zeros(self) -> int:
         """Networks whose z is zero, where they are an atom of the law: sums of float32 are zero now and then (about 1e-7)."""
-        zeros = int(self.result.layers[1].bins[0])
+        zeros = int(self.layer.bins[0])
         predicted = self.law is not None and self.law.atom > 0.0
         return zeros if predicted or zeros > max(_ROUNDED_TO_ZERO * self.finite, 10) else 0
 
     @property
     def saturation(self) -> float:
         """The |z| from which phi lies within 1 % of an end of its range."""
-        return ACTIVATIONS[self.result.ensemble.activation].level_size(SATURATION_MARGIN)
+        return ACTIVATIONS[str(self.result.ensemble.activation)].level_size(SATURATION_MARGIN)
 
     def count(self, edges: np.ndarray) -> np.ndarray:
         """Networks with z below each of the given recorded edges."""
@@ -67,12 +74,14 @@ class Sample:
 
 
 def samples(report: Report) -> list[Sample]:
-    """The ensembles of a report, in its order."""
+    """The single layers of a report, in its order; networks are drawn by `layer_panel`."""
     found = []
     for label, result in report.results.items():
-        theory = theory_of(result.ensemble, result.seed, result.networks)
+        layer, theory = result.layers[1], theory_of(result.ensemble, result.seed, result.networks)
+        if not isinstance(layer, Accumulators) or not isinstance(theory, Theory):
+            continue
         law = theory.law if theory.law is not None and theory.law.error < _USABLE_ERROR else None
-        edges, counts = ascending_bins(result.layers[1])
+        edges, counts = ascending_bins(layer)
         found.append(Sample(label, result, theory, law, edges, np.concatenate([[0], np.cumsum(counts)])))
     return found
 

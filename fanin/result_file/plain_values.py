@@ -22,17 +22,14 @@ from fanin.engine.errors import SpecificationError
 from fanin.engine.inputs import MAX_CORRELATED, Inputs
 from fanin.engine.schemes import Law, Scheme
 from fanin.engine.spec import Ensemble
+from fanin.result_file.annotations import alternative, inner_type, item_types
 from fanin.result_file.strict_json import fit_text, shown
 from fanin.stats.verdict import Claim
 from fanin.studies import Study
 
 CLASSES = {"Law": Law, "Scheme": Scheme, "Inputs": Inputs, "Ensemble": Ensemble, "Claim": Claim, "Study": Study}
+FUNCTIONS = ("OwnLaw", "OwnActivation")
 _INFINITE = {"infinity": math.inf, "-infinity": -math.inf}
-
-
-def _inner(kind: str, head: str, tail: str) -> str | None:
-    """The type inside an annotation such as "tuple[float, ...]"."""
-    return kind.removeprefix(head).removesuffix(tail) if kind.startswith(head) and kind.endswith(tail) else None
 
 
 class Writer:
@@ -43,11 +40,13 @@ class Writer:
 
     def write(self, kind: str, value: Any, path: str) -> Any:
         """The plain form of a value of type `kind`."""
-        if (inner := _inner(kind, "", " | None")) is not None:
-            return None if value is None else self.write(inner, value, path)
-        if (inner := _inner(kind, "tuple[", ", ...]")) is not None:
-            return [self.write(inner, item, f"{path}[{i}]") for i, item in enumerate(value)]
-        if (inner := _inner(kind, "dict[str, ", "]")) is not None:
+        kind = alternative(kind, value)
+        if kind == "None":
+            return None
+        if kind.startswith("tuple["):
+            kinds = item_types(kind, len(value), path) or []
+            return [self.write(one, item, f"{path}[{i}]") for i, (one, item) in enumerate(zip(kinds, value, strict=True))]
+        if (inner := inner_type(kind, "dict[str, ", "]")) is not None:
             return {self._text(key, path): self.write(inner, item, f"{path}.{key}") for key, item in value.items()}
         if kind in CLASSES:
             return {
@@ -67,9 +66,10 @@ class Writer:
                 return self._real(float(value), path)
             case "np.ndarray":
                 return self._array(value)
-            case "OwnLaw":
+            case _ if kind in FUNCTIONS:
+                what = "laws" if kind == "OwnLaw" else "activations"
                 raise SpecificationError(
-                    f"{path} is the function {value.name} of your own; a result file cannot hold functions, only laws by name"
+                    f"{path} is the function {value.name} of your own; a result file cannot hold functions, only {what} by name"
                 )
         raise TypeError(f"{path}: no plain form of the type {kind} is known")
 
@@ -86,11 +86,17 @@ class Writer:
         return value if math.isfinite(value) else ("infinity" if value > 0.0 else "-infinity")
 
     def _array(self, value: np.ndarray) -> dict[str, Any]:
-        data = np.ascontiguousarray(value, "<f4").tobytes()
+        return self._packed(np.ascontiguousarray(value, "<f4").tobytes(), value.shape)
+
+    def integers(self, value: np.ndarray) -> dict[str, Any]:
+        """The plain form of a table of int64: all lowest bytes, then all second bytes and so on, which deflates best."""
+        return self._packed(np.ascontiguousarray(value, "<i8").reshape(-1, 1).view(np.uint8).T.tobytes(), value.shape)
+
+    def _packed(self, data: bytes, shape: tuple[int, ...]) -> dict[str, Any]:
         name = hashlib.sha256(data).hexdigest()
         if name not in self.arrays:
             self.arrays[name] = base64.b64encode(zlib.compress(data, 6)).decode()
-        return {"shape": list(value.shape), "sha256": name}
+        return {"shape": list(shape), "sha256": name}
 
 
 class Reader:
@@ -102,11 +108,13 @@ class Reader:
 
     def read(self, kind: str, value: Any, path: str) -> Any:
         """A value of type `kind` from its plain form."""
-        if (inner := _inner(kind, "", " | None")) is not None:
-            return None if value is None else self.read(inner, value, path)
-        if (inner := _inner(kind, "tuple[", ", ...]")) is not None:
-            return tuple(self.read(inner, item, f"{path}[{i}]") for i, item in enumerate(expect(value, list, path)))
-        if (inner := _inner(kind, "dict[str, ", "]")) is not None:
+        kind = alternative(kind, value)
+        if kind == "None":
+            return None
+        if kind.startswith("tuple["):
+            kinds = item_types(kind, len(expect(value, list, path)), path) or []
+            return tuple(self.read(one, item, f"{path}[{i}]") for i, (one, item) in enumerate(zip(kinds, value, strict=True)))
+        if (inner := inner_type(kind, "dict[str, ", "]")) is not None:
             items = expect(value, dict, path).items()
             return {self.read("str", key, path): self.read(inner, item, f"{path}.{shown(key)[1:-1]}") for key, item in items}
         if kind in CLASSES:
@@ -124,7 +132,7 @@ class Reader:
                 return _INFINITE[value] if isinstance(value, str) and value in _INFINITE else expect(value, float, path)
             case "np.ndarray":
                 return self._array(value, path)
-            case "OwnLaw":
+            case _ if kind in FUNCTIONS:
                 raise SpecificationError(f"{path} is {shown(value)}; a result file cannot hold a function")
         raise TypeError(f"{path}: no plain form of the type {kind} is known")
 
@@ -137,17 +145,31 @@ class Reader:
         except SpecificationError as error:
             raise SpecificationError(f"{path}: {error}") from None
 
+    def integers(self, value: Any, rows: int, most: int, path: str) -> np.ndarray:
+        """A table of int64 with so many rows and at most so many columns, from its plain form."""
+        shape, name = self._head(value, path)
+        if len(shape) != 2 or shape[0] != rows or not 0 <= shape[1] <= most:
+            raise SpecificationError(f"{path}.shape is {list(shape)!r}; it must be {rows} rows of at most {most} numbers")
+        data = np.frombuffer(_inflate(self._found(name, path), name, 8 * rows * shape[1]), np.uint8)
+        return np.ascontiguousarray(data.reshape(8, rows * shape[1]).T).view("<i8").astype(np.int64).reshape(shape)
+
+    def _head(self, value: Any, path: str) -> tuple[tuple[int, ...], str]:
+        expect_keys(value, ("shape", "sha256"), path)
+        return self.read("tuple[int, ...]", value["shape"], f"{path}.shape"), self.read("str", value["sha256"], f"{path}.sha256")
+
+    def _found(self, name: str, path: str) -> Any:
+        if name not in self.arrays:
+            raise SpecificationError(f"{path}.sha256 is {shown(name)}, and the file has no such array")
+        return self.arrays[name]
+
     def _array(self, value: Any, path: str) -> np.ndarray:
         """An array of announced shape: never more is unpacked than that, and never more than the memory holds."""
-        expect_keys(value, ("shape", "sha256"), path)
-        shape, name = self.read("tuple[int, ...]", value["shape"], f"{path}.shape"), self.read("str", value["sha256"], path)
+        shape, name = self._head(value, path)
         size = 4 * math.prod(shape)
         if not 1 <= len(shape) <= 2 or min(shape) < 1 or size > memory_lent():
             raise SpecificationError(f"{path}.shape is {shown(shape)}; it must be that of a vector or a table that fits in memory")
-        if name not in self.arrays:
-            raise SpecificationError(f"{path}.sha256 is {shown(name)}, and the file has no such array")
         if name not in self._read:
-            self._read[name] = np.frombuffer(_inflate(self.arrays[name], name, size), "<f4").astype(np.float32)
+            self._read[name] = np.frombuffer(_inflate(self._found(name, path), name, size), "<f4").astype(np.float32)
         array = self._read[name]
         if 4 * array.size != size:
             raise SpecificationError(f"{path}.shape is {shown(shape)}; the array has {array.size} values")
@@ -172,7 +194,7 @@ def _inflate(text: Any, name: str, size: int) -> bytes:
 def _inputs(**given: Any) -> Inputs:
     """Inputs by the class method of their kind, held against the fields that were given."""
     kind, shared, parameters, data = given["kind"], given["shared"], given["parameters"], given["data"]
-    if (data is None) != (kind not in ("correlated", "fixed", "rows")):
+    if (data is None) != (kind not in ("correlated", "fixed", "rows", "points")):
         raise SpecificationError(f"inputs of the kind {shown(kind)} have {'no' if data is None else 'a table of'} data")
     made: Inputs
     match kind, len(parameters):
@@ -182,8 +204,10 @@ def _inputs(**given: Any) -> Inputs:
             made = Inputs.subset(given["count"], shared)
         case ("bernoulli" | "gaussian", 1) | ("uniform" | "sparse" | "ar1", 2):
             made = getattr(Inputs, kind)(*parameters, shared=shared)
-        case "fixed", 0:
-            made = Inputs.fixed(data)
+        case "pair", 2:
+            made = Inputs.pair(*parameters)
+        case (("fixed" | "points"), 0):
+            made = Inputs.fixed(data) if kind == "fixed" else Inputs.points(data)
         case "rows", 0:
             made = Inputs.rows(data, 1.0, shared, given["source"], given["in_turn"], given["preparation"])
             Inputs.rows(np.zeros((1, 1)), given["scale"])  # refuses a scale that is none

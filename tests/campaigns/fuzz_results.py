@@ -31,10 +31,14 @@ import numpy as np
 
 import fanin
 from fanin import result_file
+from fanin.engine.accumulators import Accumulators
 from fanin.engine.errors import SpecificationError
+from fanin.engine.layer_summary import Bins, LayerSummary
 from fanin.provenance import provenance
 from fanin.result_file import netcdf as netcdf_form
 from fanin.result_file.state import write_state
+from fanin.stats.network_names import NETWORK_QUANTITIES
+from fanin.stats.network_quantities import measure_network
 from fanin.stats.quantities import QUANTITIES, measure
 from fanin.stats.verdict import Claim
 
@@ -65,10 +69,26 @@ def originals() -> tuple[fanin.Report, ...]:
             },
         ),
         fanin.Study("three", "Most networks are not finite.", {"c": fanin.Ensemble((2, 1), "normal:3e38")}),
+        fanin.Study(
+            "four",
+            "Networks, two inputs, a cost; some are not finite.",
+            {
+                "n": fanin.Ensemble(
+                    (3, 4, 2), ["he_normal", "scaled"], ["relu", "sigmoid"], "pair:1:0.5", (1.0,), 1, "cross-entropy"
+                ),
+                "o": fanin.Ensemble((2, 3, 3), "normal:1e20", "relu", "gaussian", (), cost="quadratic", targets=(0.0, 0.5, 1.0)),
+            },
+            (Claim("n/2/q/own", "n", 2, "q", 0.5, 0.25, "made up", against="o"),),
+            methods={"n": "conditional", "o": "conditional"},
+        ),
     )
     reports = []
     for study in studies:
-        results = {name: fanin.simulate(e, networks=3000, seed=2**64 - 1, threads=1) for name, e in study.ensembles.items()}
+        methods = {name: study.methods.get(name, "direct") for name in study.ensembles}
+        results = {
+            name: fanin.simulate(e, networks=3000, seed=2**64 - 1, threads=1, method=methods[name])
+            for name, e in study.ensembles.items()
+        }
         origin = provenance(1)  # kept, so that it is not asked for at every file
         results = {name: dataclasses.replace(result, origin=origin) for name, result in results.items()}
         reports.append(fanin.Report(study, results, [], 0.01, 2.5))
@@ -180,12 +200,8 @@ def sealed(tree) -> bytes:
     return json.dumps(tree).encode()
 
 
-def forged(which: int, rng: random.Random) -> bytes:
-    """A document whose accumulators were changed before it was written."""
-    report = originals()[which]
-    label = rng.choice(list(report.results))
-    result = report.results[label]
-    layer = result.layers[1]
+def _forged_neurons(layer: Accumulators, rng: random.Random) -> dict:
+    """A change of what a single layer has."""
     name = rng.choice(list(layer.sums))
     count = rng.choice(list(layer.counts))
     sums = {
@@ -195,7 +211,7 @@ def forged(which: int, rng: random.Random) -> bytes:
     }
     counts = {count: rng.choice((0, 1, 2999, 3000, 3001, 2**62))}
     bins = np.roll(layer.bins, rng.choice((1, 0x4000, 0x8000))) if rng.random() < 0.5 else layer.bins * rng.randrange(3)
-    change = rng.choice(
+    return rng.choice(
         (
             {"sums": layer.sums | sums},
             {"sums": dict.fromkeys(layer.sums, rng.choice((0, 1, 1 << 1074)))},
@@ -208,9 +224,45 @@ def forged(which: int, rng: random.Random) -> bytes:
             {"networks": rng.choice((1, 2999, 3001, 2**58))},
         )
     )
+
+
+def _forged_networks(layer: LayerSummary, rng: random.Random) -> dict:
+    """A change of what a layer of networks has."""
+    name, count, variable = (rng.choice(list(names)) for names in (layer.sums, layer.counts, layer.bins))
+    value = rng.choice((0, 1, -1, -layer.sums[name], (layer.sums[name] << rng.randrange(900)) % 2**2238, 1 << rng.randrange(2200)))
+    bins = layer.bins[variable]
+    bins = rng.choice(
+        (
+            Bins(bins.index[::-1], bins.neurons, bins.squares),
+            Bins(bins.index, bins.neurons * rng.choice((0, 2, -1)), bins.squares),
+            Bins(bins.index, bins.neurons[::-1], bins.squares[::-1]),
+            Bins(bins.index, bins.neurons, bins.squares * rng.choice((0, 2, 2**40))),
+            Bins(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64)),
+        )
+    )
+    return rng.choice(
+        (
+            {"sums": layer.sums | {name: value}},
+            {"sums": dict.fromkeys(layer.sums, rng.choice((0, 1, 1 << 1074)))},
+            {"counts": layer.counts | {count: rng.choice((0, 1, 2999, 3000, 3001, 2**62))}},
+            {"bins": layer.bins | {variable: bins}},
+            {"width": layer.width + rng.choice((-1, 1, 10**6))},
+            {"networks": rng.choice((1, 2999, 3001, 2**58))},
+        )
+    )
+
+
+def forged(which: int, rng: random.Random) -> bytes:
+    """A document whose accumulators were changed before it was written."""
+    report = originals()[which]
+    label = rng.choice(list(report.results))
+    result = report.results[label]
+    number = rng.choice(list(result.layers))
+    layer = result.layers[number]
+    change = _forged_neurons(layer, rng) if isinstance(layer, Accumulators) else _forged_networks(layer, rng)
     networks = change.get("networks", result.networks)
     results = report.results | {
-        label: dataclasses.replace(result, networks=networks, layers={1: dataclasses.replace(layer, **change)})
+        label: dataclasses.replace(result, networks=networks, layers=result.layers | {number: dataclasses.replace(layer, **change)})
     }
     for other in results:
         results[other] = dataclasses.replace(results[other], networks=networks)
@@ -266,9 +318,13 @@ def mutant(number: int, suffix: str) -> tuple[str, int, bytes]:
 def _measure(saved: result_file.Saved) -> None:
     """Every quantity by itself, which is faster than a report; what was not recorded is refused."""
     for result in saved.results.values():
-        for name in QUANTITIES:
-            with contextlib.suppress(SpecificationError):
-                measure(name, result.layers[1], result.ensemble, 1e-4)
+        for number, layer in result.layers.items():
+            for name in QUANTITIES if isinstance(layer, Accumulators) else NETWORK_QUANTITIES:
+                with contextlib.suppress(SpecificationError):
+                    if isinstance(layer, Accumulators):
+                        measure(name, layer, result.ensemble, 1e-4)
+                    else:
+                        measure_network(name, layer, result.ensemble, number, 1e-4)
 
 
 def check(number: int, path: Path) -> str:

@@ -36,7 +36,7 @@ FAULTS = {
         (result_file, "_check_head"): NOTHING,
     },
     "a changed file was accepted": {(result_file, "_check_sha256"): NOTHING},
-    "JSONDecodeError": {(result_file, "parse"): json.loads},
+    "JSONDecodeError|ValueError": {(result_file, "parse"): json.loads},
 }
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -15,8 +16,9 @@ import xarray
 import fanin
 from fanin import result_file
 from fanin.engine.accumulators import Accumulators
+from fanin.engine.layer_summary import LayerSummary
 from fanin.result import Result
-from fanin.result_file import netcdf, plain_values
+from fanin.result_file import netcdf, network_layer, neuron_layer, plain_values
 from fanin.result_file import state as state_module
 from fanin.verification import judge_all
 from fanin.whole_file import write_whole
@@ -35,6 +37,8 @@ INPUTS = {
     "rows": fanin.Inputs.rows(ROWS, scale=0.1, source="rows.npy", preparation="standardise"),
     "in turn": fanin.Inputs.rows(ROWS, in_turn=True),
     "shared": fanin.Inputs.rows(ROWS, shared=True),
+    "pair": fanin.Inputs.pair(2.0, 0.25),
+    "points": fanin.Inputs.points(ROWS[:3]),
 }
 SCHEMES = (
     *(
@@ -123,7 +127,7 @@ def test_every_family_of_laws(scheme, tmp_path):
 
 def roundtrip(ensemble, folder):
     """One ensemble, to a file and back, without judging."""
-    result = fanin.simulate(ensemble, networks=2500, seed=3)
+    result = fanin.simulate(ensemble, networks=2500, seed=3, method="auto")
     report = fanin.Report(fanin.Study("s", "p", {"x": ensemble}), {"x": result}, [], 0.01)
     report.save(folder / "a.json")
     saved = result_file.read(folder / "a.json")
@@ -151,12 +155,25 @@ def test_networks_that_are_not_finite(scheme, path):
 
 def test_every_field_has_a_plain_form():
     """A new field of a specification needs a type that is known; a new field of a result needs code."""
+    known = {
+        "str",
+        "bool",
+        "int",
+        "float",
+        "None",
+        "tuple",
+        "dict",
+        "np",
+        "ndarray",
+        *plain_values.FUNCTIONS,
+        *plain_values.CLASSES,
+    }
     for cls in plain_values.CLASSES.values():
         for field in dataclasses.fields(cls):
             assert isinstance(field.type, str)
-            if "|" not in field.type and "[" not in field.type:
-                assert field.type in ("str", "bool", "int", "float", *plain_values.CLASSES)
-    assert {field.name for field in dataclasses.fields(Accumulators)} == set(state_module._LAYER)
+            assert set(re.findall(r"\w+", field.type)) <= known
+    assert {field.name for field in dataclasses.fields(Accumulators)} == set(neuron_layer.FIELDS)
+    assert {field.name for field in dataclasses.fields(LayerSummary)} == set(network_layer.FIELDS)
     assert {field.name for field in dataclasses.fields(Result)} - {"ensemble", "origin"} == set(state_module._RESULT) - {"digest"}
 
 
@@ -228,7 +245,7 @@ REFUSED = [
     (lambda d: d["state"]["study"]["claims"][0].update(tolerance=-1.0), r"claims\[0\]: the tolerance of .* is -1\.0"),
     (lambda d: d["state"]["study"]["claims"][0].update(ensemble="c"), r"claims\[0\] is about layer 1 of 'c'"),
     (lambda d: d["state"]["study"]["claims"][0].update(quantity="z.tail[e]"), "not a quantity"),
-    (lambda d: ensemble(d).update(activation="relu"), r"ensembles\.a: activation is 'relu'; known are"),
+    (lambda d: ensemble(d).update(activation="rleu"), r"ensembles\.a: activation is 'rleu'; known are"),
     (lambda d: ensemble(d).update(widths=[6, 0]), "every layer needs at least 1 neuron"),
     (lambda d: ensemble(d)["scheme"]["weights"].update(gain=-1.0), r"weights: the variance of a law is -1\.0"),
     (lambda d: ensemble(d)["scheme"]["weights"].update(own=["f"]), "cannot hold a function"),

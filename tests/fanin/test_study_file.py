@@ -41,7 +41,7 @@ def test_the_example_is_the_study_it_describes(tmp_path):
         *(f"scaled[{n}-1,{scheme}]" for n in (100, 1000) for scheme in ("scaled", "torch.linear")),
     ]
     assert found.ensembles["scaled[100-1,torch.linear]"] == fanin.Ensemble((100, 1), "torch.linear")
-    assert found.quantities == ("z.mean", "z.variance", "z.law", "z.tail[5]", "phi.saturated", "slope.median")
+    assert found.quantities == ("z.mean", "z.variance", "z.quantile[0.95]", "z.tail[5]", "phi.saturated", "slope.median")
     (claim,) = found.claims
     assert (claim.id, claim.predicted, claim.tolerance) == ("standard/1/z.variance/without bias", 500.0, 0.1)
     assert claim.expected == "refuted"
@@ -56,7 +56,8 @@ def test_the_example_runs(tmp_path):
 
 def test_every_key_has_its_effect(study):
     """Each key of the schema, changed from its default, changes the study that is read."""
-    base = {"ensembles": {"a": {"widths": [10, 1]}}, "claims": [{"ensemble": "a", "quantity": "z.variance"}]}
+    plain = {"ensembles": {"a": {"widths": [10, 1]}}, "claims": [{"ensemble": "a", "quantity": "z.variance"}]}
+    network = {"ensembles": {"a": {"widths": [10, 4, 2], "cost": "quadratic", "inputs": "gaussian"}}, "claims": plain["claims"]}
     changes = {
         "name": "other",
         "purpose": "why",
@@ -67,6 +68,13 @@ def test_every_key_has_its_effect(study):
         "ensembles.a.activation": "tanh",
         "ensembles.a.inputs": "on:3",
         "ensembles.a.tails": [2.0],
+        "ensembles.a.slow": [0.5],
+        "ensembles.a.points": 2,
+        "ensembles.a.cost": "softmax",
+        "ensembles.a.targets": "one-hot",
+        "ensembles.a.method": "conditional",
+        "method": "auto",
+        "claims.0.layer": 2,
         "claims.0.quantity": "z.mean",
         "claims.0.predicted": 5.0,
         "claims.0.tolerance": "1%",
@@ -78,8 +86,9 @@ def test_every_key_has_its_effect(study):
     known |= {f"ensembles.a.{key}" for key in schema()["$defs"]["ensemble"]["properties"]}
     known |= {f"claims.0.{key}" for key in schema()["$defs"]["claim"]["properties"] if key != "ensemble"}
     assert set(changes) == known
-    before = shown(study(toml(base)))
     for key, value in changes.items():
+        base = network if key.endswith(("slow", "points", "targets", "layer")) else plain
+        before = shown(study(toml(base)))
         changed = json.loads(json.dumps(base))
         *path, last = (int(part) if part.isdigit() else part for part in key.split("."))
         place = changed
@@ -92,7 +101,8 @@ def test_every_key_has_its_effect(study):
 
 
 def shown(study):
-    return repr(study), study.ensembles["a"].tails
+    ensemble = study.ensembles["a"]
+    return repr(study), ensemble.tails, ensemble.slow, ensemble.targets
 
 
 def toml(table):
@@ -166,11 +176,11 @@ BAD = [
     ("networks = 1e30\n" + A, "networks is 1e+30; it must be at most 576460752303423488"),
     ("[ensembles.a]\nwidths = [10.5, 1]", "ensembles.a.widths[0] is 10.5; it must be a whole number or a list"),
     ("[ensembles.a]\nwidths = [[4, 1], 3]", "ensembles.a: widths is [[4, 1], 3]; a grid of widths is a list of lists"),
-    ("[ensembles.a]\nwidths = [4, 4, 1]", "this version samples one layer"),
+    ("[ensembles.a]\nwidths = [4]", "a network needs an input and an output size"),
     ("[ensembles.a]", "ensembles.a: widths are missing"),
     (A + "scheme = 'he_norml'", "ensembles.a: scheme is 'he_norml'; did you mean"),
     (A + "scheme = ['standard', 'standard']", "ensembles.a: the grid holds a[standard] twice"),
-    (A + "activation = 'relu'", "ensembles.a: activation is 'relu'; known are sigmoid, tanh"),
+    (A + "activation = 'rleu'", "ensembles.a: activation is 'rleu'; known are sigmoid, tanh"),
     (A + "inputs = 'poisson'", "ensembles.a: inputs are 'poisson'"),
     (A + "tails = [-1.0]", "ensembles.a.tails[0] is -1.0; it must be more than 0"),
     (A + "tails = [1979-05-27]", "ensembles.a.tails[0] is datetime.date(1979, 5, 27); it must be a number or a list"),

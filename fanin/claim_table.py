@@ -1,0 +1,94 @@
+"""Claims as rows: predicted value, estimate, half-width of the interval, verdict; and what would decide the undecided ones."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Verdict
+
+NARROW = 76
+"""Below this width a table leaves out what can be spared."""
+
+STYLES = {CONFIRMED: "green", REFUTED: "red", UNDECIDED: "yellow"}
+
+
+def fits(console: Console, text: str) -> bool:
+    """Whether the encoding of the output has all characters of a text."""
+    try:
+        text.encode(console.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def claim_table(verdicts: list[Verdict], console: Console, layers: bool = False) -> Table:
+    """Rows of one ensemble; layers : each row names its layer. Claims of independence share a row unless they are refuted."""
+    unicode = fits(console, "±σ")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    if layers:
+        table.add_column("layer", justify="right", no_wrap=True)
+    table.add_column("quantity", no_wrap=not layers, min_width=20 if layers else 26)
+    columns = ["predicted", "estimate", "± interval" if unicode else "+- interval"]
+    if console.width < NARROW:
+        columns.pop()
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for verdict in verdicts:
+        if layers or not _folds(verdict):
+            _add_row(table, *([str(verdict.claim.layer)] if layers else []), *_row(verdict))
+    for word in () if layers else (CONFIRMED, UNDECIDED):
+        folded = [v for v in verdicts if _folds(v) and v.verdict == word]
+        if folded:
+            claims = f"independence, {len(folded)} claim{'s' if len(folded) > 1 else ''}"
+            _add_row(table, claims, "", "", "", Text(word, style=STYLES[word]))
+    return table
+
+
+def _add_row(table: Table, *cells: str | Text) -> None:
+    """Add a row; a narrow table has no column for the interval."""
+    table.add_row(*(cells if len(table.columns) == len(cells) else (*cells[:-2], cells[-1])))
+
+
+def _folds(verdict: Verdict) -> bool:
+    """Whether a claim shares a row with its like: independence, unless it is refuted."""
+    return verdict.claim.quantity.startswith("independence.") and verdict.verdict in (CONFIRMED, UNDECIDED)
+
+
+def _row(verdict: Verdict) -> tuple[str | Text, ...]:
+    claim, interval = verdict.claim, verdict.interval
+    half = max(interval.high - interval.estimate, interval.estimate - interval.low)
+    word = Text(verdict.verdict, style=STYLES.get(verdict.verdict, "dim"))
+    if not verdict.as_expected:
+        word.stylize("bold reverse")
+    elif verdict.verdict == REFUTED:
+        word = Text("refuted (expected)", style=STYLES[CONFIRMED])
+    own = claim.id.removeprefix(f"{claim.ensemble}/{claim.layer}/{claim.quantity}").lstrip("/")
+    name = f"{claim.quantity} ({own})" if own else claim.quantity
+    return name, number(claim.predicted), number(interval.estimate), number(half, 2), word
+
+
+def number(value: float, digits: int = 6) -> str:
+    """A number in at most 10 characters."""
+    if not math.isfinite(value):
+        return "?" if math.isnan(value) else "inf"
+    text = f"{value:.{digits}g}"
+    return text if len(text) <= 10 else f"{value:.{max(digits - 2, 2)}g}"
+
+
+def what_decides(verdicts: list[Verdict]) -> list[str]:
+    """What would decide each of the undecided claims."""
+    lines = []
+    for verdict in verdicts:
+        if verdict.verdict != UNDECIDED:
+            continue
+        claim = verdict.claim
+        if verdict.needed is None:
+            lines.append(f"{claim.id}: no number of networks seems to decide it")
+        else:
+            lines.append(f"{claim.id}: about {verdict.needed:.2g} networks per ensemble would decide it")
+    return lines
