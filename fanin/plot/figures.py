@@ -96,13 +96,15 @@ def network_figure(report: Report, dpi: int) -> Figure:
     drawn = Figure(figsize=(9.4 + wide, max(9.0, 2.5 + 0.2 * rows)), dpi=dpi, layout="constrained")
     halves = drawn.add_gridspec(1, 2, width_ratios=(9.4, wide))
     left, right = drawn.add_subfigure(halves[0]), drawn.add_subfigure(halves[1])
-    axes = left.subplots(-(-len(shown) // 2), 2 if len(shown) > 1 else 1, squeeze=False).ravel()
+    axes = left.subplots(max(-(-len(shown) // 2), 1), 2 if len(shown) > 1 else 1, squeeze=False).ravel()
     for ax, (panel, found) in zip(axes, shown, strict=False):
         rooted = [series.rooted() if series.quantity in panel.rooted else series for series in found]
         draw_profile(rooted, ax, panel.axis, panel.quantities[0].partition("[")[0] in LOGARITHMIC, labels)
         ax.set_title(panel.title)
     for ax in axes[len(shown) :]:
         ax.set_axis_off()
+    if not shown:
+        axes[0].text(0.5, 0.5, "no network gave finite pre-activations", transform=axes[0].transAxes, ha="center", va="center")
     left.legend(loc="outside lower center", **key(axes[0], labels, report.alpha))
     last = right.subplots()
     draw_map(report, last)

@@ -204,6 +204,7 @@ def _ranges(ensemble: Ensemble, number: int) -> Iterator[tuple[str, Fraction | f
         yield name, 0, 1
     for name in ("cosine", "delta.cosine"):
         yield name, -1, 1
+    yield "delta.kurtosis", 1, ensemble.widths[number]
     for name in ("field^2", "field^4", "delta^2", "grad^2", "jacobian"):
         yield name, 0, math.inf
     size = _LOG_OF_LAYER * (ensemble.depth + 1)
