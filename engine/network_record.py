@@ -127,7 +127,7 @@ def bin_neurons(patterns, x, count, shift, is_signed, neurons, squares):
     for i in range(min(count, _BINNED)):
         bits = np.int64(bits_of(x[i]))
         place = (bits >> 18) & 0x1FFF
-        below = np.int64(bits < 0) & is_signed
+        below = np.int64(bits < 0) & is_signed & np.int64(place >= _STEPS)
         patterns[place | (below << 13)] += 1
         negative |= below
         least, most = min(least, place), max(most, place)

@@ -50,6 +50,10 @@ class NeuronJudge:
         check_recorded(quantity, self.theory.ensemble)
         return _claim(self.label, layer, quantity, self.theory.predict(quantity))
 
+    def assumes(self, _claim: Claim) -> bool:
+        """Whether the sampler takes a claim for granted: the direct one takes none."""
+        return False
+
     def measure(self, quantity: str, _layer: int, kept: Any, error: float) -> Interval:
         """Estimate and interval."""
         return measure(quantity, kept, self.theory.ensemble, error, self.theory.law)
@@ -81,7 +85,11 @@ class NetworkJudge:
         """What theory claims of a quantity of a layer."""
         self.check(quantity, layer)
         claim = _claim(self.label, layer, quantity, self.theory.predict(layer, quantity))
-        return dataclasses.replace(claim, assumed=assumed(self.method, quantity, layer, self.theory.ensemble))
+        return dataclasses.replace(claim, assumed=self.assumes(claim))
+
+    def assumes(self, claim: Claim) -> bool:
+        """Whether the sampler takes a claim for granted, so that it cannot test it."""
+        return not claim.against and assumed(self.method, claim.quantity, claim.layer, self.theory.ensemble)
 
     def measure(self, quantity: str, layer: int, kept: Any, error: float) -> Interval:
         """Estimate and interval."""

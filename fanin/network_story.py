@@ -194,7 +194,8 @@ def _correlation(profile: Profile) -> str:
 def _typical_neuron(profile: Profile) -> tuple[str, bool]:
     """The median of |delta| next to its root mean square, and whether it is almost nothing. Half of rectified neurons have none."""
     hidden = (profile.layers < profile.ensemble.depth) | (profile.ensemble.depth == 1)
-    logs = profile.log_median - profile.log_rms
+    with np.errstate(invalid="ignore"):  # all delta may be 0
+        logs = profile.log_median - profile.log_rms
     at = np.flatnonzero(hidden & ~profile.rectified & ~profile.out_of_range & np.isfinite(profile.log_rms) & ~np.isnan(logs))
     if at.size == 0:
         return "", False

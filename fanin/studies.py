@@ -119,7 +119,7 @@ def _costs() -> Study:
             for scheme in ("standard", "scaled")
             for cost in ("quadratic", "cross-entropy")
         },
-        networks=1_000_000,
+        networks=400_000,
         quantities=(
             "phi.saturated",
             "slope.median",
@@ -148,7 +148,7 @@ def _depth() -> Study:
         "Edge of chaos: gradients and the correlation of two inputs against depth, for three scales of tanh networks.",
         ensembles,
         tuple(claims),
-        networks=100_000,
+        networks=60_000,
         quantities=("z.variance", "correlation", "delta.lognorm.mean", "delta.meansquare", "jacobian.norm", "delta.correlation"),
         method="conditional",
     )
@@ -188,7 +188,7 @@ def _finite_width() -> Study:
         "finite-width",
         "Laws that hold at every width: kurtosis of z, and log-norms, of narrow networks.",
         {
-            "relu 10": Ensemble((10, 10, 10, 10), he, "relu", "on:10"),
+            "relu 30": Ensemble((30, 30, 30, 30), he, "relu", "on:30"),
             "relu 100": Ensemble((100, *(100,) * 10), he, "relu", "on:100"),
             "identity 30": Ensemble((30, *(30,) * 4), "lecun_normal", "identity", "on:30"),
             "tanh 5": Ensemble((20, 5, 20), "scaled", "tanh", "on:20"),
@@ -204,14 +204,14 @@ def _samplers() -> Study:
     pairs = {
         "sigmoid": Ensemble((40, 30, 20, 10), "standard", cost="cross-entropy"),
         "tanh": Ensemble((20, 30, 20, 30, 10), "normal:2/fan_in+normal:0.3", "tanh", "pair:1:0.5", cost="quadratic"),
-        "relu": Ensemble((20, 30, 30, 30, 5), "he_normal", "relu", cost="softmax"),
-        "mixed": Ensemble((16, 8, 1, 12), "scaled", ("gelu", "softplus", "erf"), "gaussian", cost="linear"),
+        "relu": Ensemble((20, 100, 80, 60, 20), "he_normal", "relu", cost="softmax"),
+        "mixed": Ensemble((40, 30, 40, 20), "scaled", ("gelu", "softplus", "erf"), "gaussian", cost="linear"),
     }
     return Study(
         "samplers",
         "The direct against the conditional sampler: every quantity of every layer, forward and backward.",
         {f"{name} {method}": ensemble for name, ensemble in pairs.items() for method in ("direct", "conditional")},
-        networks=200_000,
+        networks=400_000,
         methods={f"{name} {method}": method for name in pairs for method in ("direct", "conditional")},
         compared=tuple((f"{name} direct", f"{name} conditional") for name in pairs),
     )

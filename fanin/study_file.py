@@ -65,7 +65,7 @@ def find_study(text: str) -> Study:
         return built_in(text)
     if Path(text).suffix.lower() == SUFFIX:
         return load_study(text)
-    raise SpecificationError(f"study is {text!r}; known are {', '.join(STUDIES)}, {SUFFIX} files and folders of them")
+    raise SpecificationError(f"study is {text!r}; known are {', '.join(STUDIES)}, all, {SUFFIX} files and folders of them")
 
 
 @functools.cache

@@ -129,7 +129,7 @@ def claims_of(study: Study, methods: dict[str, str], seed: int, networks: int) -
                 one.check(claim.quantity, claim.layer)
                 if claim.against in judges:
                     judges[claim.against].check(claim.quantity, claim.against_layer or claim.layer)
-                claims.append(claim)
+                claims.append(dataclasses.replace(claim, assumed=one.assumes(claim)))
     named = [label for claim in study.claims for label in (claim.ensemble, claim.against) if label]
     if lost := [label for label in named if label not in study.ensembles]:
         raise SpecificationError(f"a claim is about the ensemble {lost[0]!r}; the study has {', '.join(study.ensembles)}")
@@ -177,10 +177,14 @@ def _check_quantities(study: Study, judges: dict[str, Judge]) -> None:
 
 
 def _comparisons(one: NetworkJudge, other: NetworkJudge) -> Iterator[Claim]:
-    """Every quantity that both record of each layer, but what the conditional sampler draws from: both have the same law."""
+    """Every quantity that both record of each layer: both have the same law.
+
+    Left out are what the conditional sampler draws from, and the lower half of |delta| and |dC/dw|, which may be all zeros.
+    """
     for layer in one.layers:
         for quantity in recorded_names(one.theory.ensemble, layer):
-            if quantity.startswith(("field.", "independence.")):
+            lower = quantity.startswith(("delta.", "grad.", "change.")) and quantity.endswith((".median", "[0.05]"))
+            if quantity.startswith(("field.", "independence.")) or lower:
                 continue
             yield Claim(
                 id=f"{one.label}/{layer}/{quantity}/against {other.label}",

@@ -92,7 +92,7 @@ def _line_bins(values, exponent, is_signed):
             mantissa, power = math.frexp(size)
             octave = power - 1 + exponent - LOWEST
             place = min(max(octave * STEPS + int((2.0 * mantissa - 1.0) * STEPS), 0), SIZES - 1)
-        below = is_signed and np.signbit(value)
+        below = is_signed and np.signbit(value) and size >= 2.0**-126
         found.append(SIZES - 1 - place if below else SIZES + place)
     return Counter(found)
 

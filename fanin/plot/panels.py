@@ -65,7 +65,8 @@ def sampled_line(report: Report, width: int = 0) -> str:
     """What was sampled: study, networks, seed; wrapped at so many characters."""
     first = next(iter(report.results.values()))
     networks = f"{first.networks:,} network{'' if first.networks == 1 else 's'} per ensemble"
-    return plain(f"{report.study.name}: {networks}, {first.method} sampler, seed {first.seed}", width)
+    methods = " and ".join(dict.fromkeys(result.method for result in report.results.values()))
+    return plain(f"{report.study.name}: {networks}, {methods} sampler, seed {first.seed}", width)
 
 
 def sources(found: Sequence[Sample], width: int = 160) -> str:

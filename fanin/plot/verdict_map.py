@@ -33,13 +33,16 @@ def map_rows(verdicts: Sequence[Verdict]) -> list[str]:
 def _row(verdict: Verdict) -> str:
     claim = verdict.claim
     own = claim.id.removeprefix(f"{claim.ensemble}/{claim.layer}/{claim.quantity}").lstrip("/")
+    if claim.against and own == f"against {claim.against}":
+        own = "difference"
     return f"{claim.quantity} ({own})" if own else claim.quantity
 
 
 def draw_map(report: Report, ax: Axes) -> None:
-    """Ensembles side by side, layers from left to right, quantities from top to bottom."""
+    """Ensembles with claims side by side, layers from left to right, quantities from top to bottom."""
     names = map_rows(report.verdicts)
-    layers = {label: sorted(result.layers) for label, result in report.results.items()}
+    claimed = {verdict.claim.ensemble for verdict in report.verdicts} or set(report.results)
+    layers = {label: sorted(result.layers) for label, result in report.results.items() if label in claimed}
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0.0, 1.0)
     ax.hlines(np.arange(len(names) - 1) + 0.5, 0.0, 1.0, color="#E0E0E0", linewidth=0.6, zorder=0.1)
@@ -65,7 +68,7 @@ def draw_map(report: Report, ax: Axes) -> None:
     _layer_ticks(ax, place)
     _heads(ax, place)
     if report.verdicts:
-        legend_below(ax, 0.52, ncols=2)
+        legend_below(ax, 0.52, ncols=1)
 
 
 def _layer_ticks(ax: Axes, place: dict[str, dict[int, float]]) -> None:

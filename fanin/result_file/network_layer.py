@@ -46,7 +46,9 @@ _UNIT = 1074
 _HIGHEST = 1100  # power of two that no sum reaches
 _SLACK = Fraction(2**20 + 1, 2**20)  # means over neurons and block sums are rounded
 _IN_RANGE = Fraction(2**450)  # squares of means beyond this, or of less than its inverse, are out of the range of float64
-_LARGEST_Z = Fraction(2**120)
+_LARGEST = 2**120  # |z|, |phi| and |phi'| of this size or more are not finite to the engine
+_LARGEST_BACK = 2**1000  # what comes back
+_LARGEST_SQUARE = 2**1024  # stands for what is beyond float64
 _LOG_OF_LAYER = 400  # ln of a mean square of one layer, and of the factor that one layer adds, at most
 _AT_MOST = {  # a count and what it cannot exceed
     "field": "finite",
@@ -167,7 +169,7 @@ def _check_bins(name: str, layer: LayerSummary, path: str) -> None:
         raise SpecificationError(f"{path} have squares that add up to {squares}; they must be {holders * binned**2}")
     low, high = (SIZES, BINS) if name in ("delta", "grad") else (0, BINS)
     if name == "z":
-        beyond = SIZES - (_LARGEST_Z.numerator.bit_length() - 1 - LOWEST) * STEPS
+        beyond = SIZES - (_LARGEST.bit_length() - 1 - LOWEST) * STEPS
         low, high = beyond, BINS - beyond
     if bins.index.size and not low <= bins.index[0] <= bins.index[-1] < high:
         raise SpecificationError(f"{path} hold values that {name} does not take")
@@ -178,19 +180,19 @@ def _check_bins(name: str, layer: LayerSummary, path: str) -> None:
         raise SpecificationError(f"{path} have squares that no counts of {holders} networks have")
 
 
-def _ranges(ensemble: Ensemble, number: int) -> Iterator[tuple[str, Fraction | float, Fraction | float]]:
-    """Statistics with the least and the largest value of one network, without their rounding; infinite where there is no bound."""
+def _ranges(ensemble: Ensemble, number: int) -> Iterator[tuple[str, Fraction | int, Fraction | int]]:
+    """Statistics with the least and the largest value of one network, without their rounding."""
     from fanin.stats.activation_functions import find_activation
 
     for k in range(1, 9):
-        yield f"z^{k}", -(_LARGEST_Z**k) if k % 2 else 0, _LARGEST_Z**k
+        yield f"z^{k}", -(_LARGEST**k) if k % 2 else 0, _LARGEST**k
     activation = ensemble.activations[number - 1]
     assert isinstance(activation, str)  # functions are not read
     function = find_activation(activation)
-    low = function.low if function.monotone else -math.inf
+    low, high = max(function.low if function.monotone else -math.inf, -_LARGEST), min(function.high, _LARGEST)
+    low, high = Fraction(low), Fraction(high)
     for k in range(1, 5):
-        sizes = [abs(end) ** k for end in (low, function.high)]
-        yield f"phi^{k}", low if k == 1 else -sizes[0] if k % 2 else 0, max(sizes) if k % 2 == 0 else sizes[1]
+        yield f"phi^{k}", low**k if k % 2 else 0, high**k if k % 2 else max(abs(low), abs(high)) ** k
     steep = Fraction(function.steepest)
     yield "slope^1", 0 if function.monotone else -steep, steep
     yield "slope^2", 0, steep**2
@@ -205,32 +207,33 @@ def _ranges(ensemble: Ensemble, number: int) -> Iterator[tuple[str, Fraction | f
     for name in ("cosine", "delta.cosine"):
         yield name, -1, 1
     yield "delta.kurtosis", 1, ensemble.widths[number]
-    for name in ("field^2", "field^4", "delta^2", "grad^2", "jacobian"):
-        yield name, 0, math.inf
+    for k in range(1, 5):
+        yield f"field^{k}", -(_LARGEST**k) if k % 2 else 0, _LARGEST**k
+    yield "overlap", -(_LARGEST**2), _LARGEST**2
+    for name in ("delta^2", "grad^2", "jacobian"):
+        yield name, 0, _LARGEST_BACK
     size = _LOG_OF_LAYER * (ensemble.depth + 1)
     for name, most in (("ln q", _LOG_OF_LAYER), ("ln delta", size), ("ln grad", size), ("ln jacobian", size)):
         yield name, -most, most
 
 
-def _check_range(name: str, layer: LayerSummary, least: Fraction | float, most: Fraction | float, path: str) -> None:
+def _check_range(name: str, layer: LayerSummary, least: Fraction | int, most: Fraction | int, path: str) -> None:
     """The sum of a statistic, and of its squares, for values from `least` to `most`."""
     trials = layer.holders(name)
     if not _is_in_range(layer.sum(name), trials, least, most):
         raise SpecificationError(f"{path}.{name} is no sum of {trials} values from {float(least):g} to {float(most):g}")
-    if name not in SINGLE and not _is_in_range(layer.sum(f"{name}*{name}"), trials, 0, max(abs(least), abs(most)) ** 2):
+    square = min(max(abs(least), abs(most)) ** 2, _LARGEST_SQUARE)
+    if name not in SINGLE and not _is_in_range(layer.sum(f"{name}*{name}"), trials, 0, square):
         raise SpecificationError(
             f"{path}.{name}*{name} is no sum of {trials} squares of values from {float(least):g} to {float(most):g}"
         )
 
 
-def _is_in_range(total: Fraction, trials: int, least: Fraction | float, most: Fraction | float) -> bool:
+def _is_in_range(total: Fraction, trials: int, least: Fraction | int, most: Fraction | int) -> bool:
     """Whether a sum of so many values lies in their range, widened by what rounding may do."""
     if trials == 0:
         return total == 0
-    low, high = (
-        end if math.isinf(end) else trials * (Fraction(end) + sign * abs(Fraction(end)) * (_SLACK - 1))
-        for end, sign in ((least, -1), (most, 1))
-    )
+    low, high = (trials * (end + sign * abs(end) * (_SLACK - 1)) for end, sign in ((least, -1), (most, 1)))
     return low <= total <= high
 
 
@@ -240,7 +243,7 @@ def _check_squares(layer: LayerSummary, names: tuple[str, ...], path: str) -> No
         trials = layer.holders(name)
         if name not in SINGLE:
             square = layer.sum(f"{name}*{name}")
-            if square < 0 or (trials == 0 and square != 0) or _exceeds(layer.sum(name), trials, square, trials):
+            if square < 0 or (trials == 0 and square != 0) or _exceeds(layer.sum(name), trials, square, trials, _IN_RANGE):
                 raise SpecificationError(f"{path}.{name}*{name} is less than {name} allows")
     triples = [(f"{one}*{other}", f"{one}*{one}", f"{other}*{other}") for one, other in PRODUCTS]
     triples += [("z^5", "z^4", "z^6"), ("z^6", "z^4", "z^8"), ("z^7", "z^6", "z^8")]
@@ -257,8 +260,11 @@ def _check_squares(layer: LayerSummary, names: tuple[str, ...], path: str) -> No
         raise SpecificationError(f"{path}.field.pairs is more than field^2 allows")
 
 
-def _exceeds(total: Fraction, first: Fraction | int, second: Fraction, trials: int) -> bool:
-    """Whether a sum of products is larger than two sums of squares allow; False where these may be out of the range of float64."""
+def _exceeds(total: Fraction, first: Fraction | int, second: Fraction, trials: int, most: Fraction | float = math.inf) -> bool:
+    """Whether a sum of products is larger than two sums of squares allow; False where these may be out of the range of float64.
+
+    most : size of a mean from which on squares may be too large.
+    """
     if trials == 0:
         return total != 0
-    return 1 / _IN_RANGE < abs(total) / trials < _IN_RANGE and total**2 > first * second * _SLACK
+    return 1 / _IN_RANGE < abs(total) / trials < most and total**2 > first * second * _SLACK
