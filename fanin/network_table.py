@@ -223,7 +223,7 @@ def small_changes(verdicts: list[Verdict]) -> list[str]:
     for size, values in found.items():
         parts = [_change(what, values) for what in ("activation", "cost")]
         moved = " and ".join(part for part in parts if part)
-        lines.append(f"a change of {size} in a weight of layer 1 moves {moved}")
+        lines.append(f"to first order, a change of {size} in a weight of layer 1 moves {moved}")
     return lines
 
 

@@ -2,11 +2,12 @@
 
 Means over networks are compared by their standard errors. About 600 comparisons with a limit of 6.2 standard errors fail together
 with probability 4e-7. A mean wrong by 0.05 of a statistic's spread between networks is seen; planted faults:
-tests/fanin/test_network_faults.py.
+tests/fanin/test_network_processes.py.
 """
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from scipy import special
 
 import fanin
 from fanin.engine import conditional
+from fanin.engine.activations import activate, activation_row
 from fanin.engine.layer_summary import SINGLE
+from fanin.engine.network_inputs import given as given_inputs
+from fanin.engine.network_record import empty_network_record, end_block, is_finite_layer, record_forward, to_summary
 from fanin.engine.small import cholesky, solve_factored
 from fanin.stats.activation_functions import find_activation
 
@@ -151,6 +155,42 @@ def test_segments_and_tasks_do_not_change_a_bit():
     for part in (parts[0], parts[1]):
         merged = {layer: merged[layer].merge(part[layer]) for layer in merged}
     assert merged == whole
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(-20, 20), st.integers(0, 2**64 - 1))
+def test_relu_networks_without_biases_are_homogeneous(widths, power, seed):
+    """Inputs times 2**power give z times 2**power, to the last bit, and the same delta."""
+    ensemble = fanin.Ensemble((4, *widths), "he_normal", "relu", "on:3", cost="linear")
+    plan = conditional.make_plan(ensemble, seed)
+    scaled = plan._replace(inputs=given_inputs(plan.inputs.data * np.float32(2.0**power)))
+    one, other = (conditional.sample(each, 0, 1, 64) for each in (plan, scaled))
+    for layer in one:
+        for k in (1, 2, 3, 4):
+            assert other[layer].sum(f"z^{k}") == one[layer].sum(f"z^{k}") * Fraction(2) ** (k * power)
+        assert other[layer].sums["delta^2"] == one[layer].sums["delta^2"]
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(1, 60), st.integers(0, 2**32))
+def test_recording_does_not_depend_on_the_order_of_neurons(count, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(count).astype(np.float32)
+    found = []
+    for order in (np.arange(count), rng.permutation(count)):
+        record = empty_network_record(1, np.float32([1.0]), np.float32([0.1]), with_field=False)
+        z, phi, slope = np.zeros((3, 96), np.float32)
+        z[:count] = values[order]
+        activate(activation_row("tanh"), z[:count], phi[:count], slope[:count])
+        assert is_finite_layer(z, count, record.totals)
+        record_forward(record, 0, z, phi, slope, count, np.float32(0.5), np.float32(0.5), 0.0)
+        end_block(record)
+        found.append(to_summary(record, 0, count, 1))
+    one, other = found
+    assert np.array_equal(one.bins["z"].neurons, other.bins["z"].neurons)
+    assert np.array_equal(one.bins["z"].squares, other.bins["z"].squares)
+    for name in one.sums:
+        assert float(one.sum(name)) == pytest.approx(float(other.sum(name)), rel=1e-12, abs=1e-12)
 
 
 def assert_no_nan(summary):
