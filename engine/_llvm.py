@@ -36,6 +36,14 @@ def float_of(_typing: Any, bits: Any) -> Any:
     return types.float32(types.int32), lambda _context, builder, _signature, args: builder.bitcast(args[0], ir.FloatType())
 
 
+@intrinsic
+def lowest_bit(_typing: Any, word: Any) -> Any:
+    """The number of the lowest bit that is set in a uint64 other than 0."""
+    if word != types.uint64:
+        return None
+    return types.int64(word), lambda _context, builder, _signature, args: builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+
 def _call(builder: Any, kinds: list[Any], address: Any, *arguments: Any) -> None:
     """Call the function at an address; an argument whose kind is a pointer is an address too."""
     target = builder.inttoptr(address, ir.PointerType(ir.FunctionType(ir.VoidType(), kinds)))

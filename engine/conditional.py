@@ -250,12 +250,10 @@ def _forward(plan, state, record, network, block, first, last, is_recorded):
         _activate(plan, state, layer, place, count)
         if is_recorded:
             for a in range(plan.points):
-                if not (
-                    _is_small(state.phi[place, a], count, record.totals) and _is_small(state.slope[place, a], count, record.totals)
-                ):
+                phi, slope = state.phi[place, a], state.slope[place, a]
+                if not (_is_small(phi, count, state.totals) and _is_small(slope, count, state.totals)):
                     return layer
-        if at >= 0:
-            is_finite_layer(state.z[place, 0], count, record.totals)
+        if at >= 0:  # the sums of powers of the first input's z are in record.totals still
             deviation = np.sqrt(plan.weight_std[layer] ** 2 * state.gram[layer, 0, 0] + plan.bias_std[layer] ** 2)
             record_forward(
                 record,

@@ -50,7 +50,7 @@ COUNTS = ("nonfinite", "field", "dead", "pairs", "backward", "extreme", "still",
 a standardised field; with q = 0; with a cosine. Networks with a backward pass; of these, where |delta| is beyond 2**+-240 (only
 logarithms of these are kept); where all delta are 0; where the derivatives of all weights are 0; with a cosine of delta."""
 
-BINNED = 256
+BINNED = 64
 """Neurons of a layer that are binned, at most: the first ones."""
 
 VARIABLES = ("z", "delta", "grad", "field")
@@ -90,10 +90,10 @@ class Bins:
     squares: np.ndarray
 
     @classmethod
-    def of(cls, neurons: np.ndarray, squares: np.ndarray, first: int = 0) -> Bins:
-        """From counts over all bins, or over those from number `first` on."""
-        index = np.flatnonzero(neurons)
-        return cls((index + first).astype(np.int32), neurons[index].astype(np.int64), squares[index])
+    def of(cls, counts: np.ndarray, first: int = 0) -> Bins:
+        """From neurons and squares, int64 (bins, 2), of all bins or of those from number `first` on."""
+        index = np.flatnonzero(counts[:, 0])
+        return cls((index + first).astype(np.int32), counts[index, 0], counts[index, 1])
 
     @classmethod
     def empty(cls) -> Bins:

@@ -108,9 +108,7 @@ def _settle(plan, state, record, layer, g, counted):
         field = state.buffer
         for i in range(count):
             field[i] = F(np.float64(z[0, i]) / deviation)
-        bin_neurons(
-            record.patterns, field, count, np.int64(0), np.int64(1), record.neurons[at, FIELD_BINS], record.squares[at, FIELD_BINS]
-        )
+        bin_neurons(record.patterns, record.marks, field, count, np.int64(0), np.int64(1), record.bins[at, FIELD_BINS])
     if points > 1:
         square, other = dot(z[0], z[0], count, totals), dot(z[1], z[1], count, totals)
         record_pair(record, at, z[0], z[1], square, other, count, dot(phi[0], phi[1], count, totals))

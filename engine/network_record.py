@@ -12,7 +12,7 @@ import numpy as np
 
 from fanin.engine import layer_summary as names
 from fanin.engine._jit import inline, kernel
-from fanin.engine._llvm import bits_of
+from fanin.engine._llvm import bits_of, lowest_bit
 from fanin.engine._reductions import WIDTH, activation_sums, count_beyond, even_sums, power_sums, product_sum
 from fanin.engine.accumulators import FLAT, SATURATION_MARGIN
 from fanin.engine.exact import LIMBS, add_exactly, to_integer
@@ -33,6 +33,7 @@ _NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME, _STILL, _STILL_G
 Z_BINS, SIZE_BINS, FIELD_BINS = range(3)
 _LOW, _HIGH, _FLAT_BELOW = F(SATURATION_MARGIN), F(1.0 - SATURATION_MARGIN), F(FLAT)
 _PATTERNS = 1 << 14  # sign, exponent and 5 bits of mantissa of a float32
+_ZERO = _PATTERNS // 2
 _EXPONENT_LIMIT = 240
 _LN2 = 0.6931471805599453
 _SIZES, _STEPS, _BINNED, _LOWEST = names.SIZES, names.STEPS, names.BINNED, names.LOWEST
@@ -44,9 +45,9 @@ class NetworkRecord(NamedTuple):
     block: np.ndarray  # float64 (layers, sums), of the block at hand
     sums: np.ndarray  # int64 (layers, sums, LIMBS)
     counts: np.ndarray  # int64 (layers, COUNTS)
-    neurons: np.ndarray  # int32 (layers, 2 or 3, BINS): of z; of |dC/dw| and of |delta| behind it; of the field
-    squares: np.ndarray  # int64, alike
+    bins: np.ndarray  # int64 (layers, 2 or 3, BINS, 2): of z; of |dC/dw| and of |delta| behind it; of the field
     patterns: np.ndarray  # int32, counts of one network by the pattern of its float32
+    marks: np.ndarray  # uint64, the set of these patterns
     totals: np.ndarray  # float64 (16), of one reduction
     values: np.ndarray  # float64, the statistics of one network
     tails: np.ndarray  # float32, thresholds of |z|
@@ -60,9 +61,9 @@ def empty_network_record(layers: int, tails: np.ndarray, slow: np.ndarray, with_
         np.zeros((layers, sums)),
         np.zeros((layers, sums, LIMBS), np.int64),
         np.zeros((layers, len(names.COUNTS)), np.int64),
-        np.zeros((layers, rows, names.BINS), np.int32),
-        np.zeros((layers, rows, names.BINS), np.int64),
+        np.zeros((layers, rows, names.BINS, 2), np.int64),
         np.zeros(_PATTERNS, np.int32),
+        np.zeros(_PATTERNS // 64, np.uint64),
         np.zeros(16),
         np.zeros(len(names.statistics(tails.size, slow.size))),
         tails,
@@ -73,12 +74,12 @@ def empty_network_record(layers: int, tails: np.ndarray, slow: np.ndarray, with_
 def to_summary(record: NetworkRecord, at: int, width: int, networks: int) -> names.LayerSummary:
     """The plain, mergeable form of one recorded layer."""
     keys = names.sum_names(record.tails.size, record.slow.size)
-    line, sizes, half = record.neurons[at], record.squares[at], names.SIZES
+    line, half = record.bins[at], names.SIZES
     bins = {
-        "z": names.Bins.of(line[Z_BINS], sizes[Z_BINS]),
-        "grad": names.Bins.of(line[SIZE_BINS, :half], sizes[SIZE_BINS, :half], half),
-        "delta": names.Bins.of(line[SIZE_BINS, half:], sizes[SIZE_BINS, half:], half),
-        "field": names.Bins.of(line[FIELD_BINS], sizes[FIELD_BINS]) if len(line) > FIELD_BINS else names.Bins.empty(),
+        "z": names.Bins.of(line[Z_BINS]),
+        "grad": names.Bins.of(line[SIZE_BINS, :half], half),
+        "delta": names.Bins.of(line[SIZE_BINS, half:], half),
+        "field": names.Bins.of(line[FIELD_BINS]) if len(line) > FIELD_BINS else names.Bins.empty(),
     }
     return names.LayerSummary(
         networks=networks,
@@ -118,37 +119,35 @@ def _commit(block, values, first, last):
 
 
 @kernel
-def bin_neurons(patterns, x, count, shift, is_signed, neurons, squares):
+def bin_neurons(patterns, marks, x, count, shift, is_signed, bins):
     """Bin x * 2**shift of the first neurons of one network; denormal numbers count as zero.
 
-    x : float32; is_signed : 1, or 0 for |x|; neurons, squares : int32 and int64, all bins or (for |x|) those from zero on.
+    x : float32; is_signed : 1, or 0 for |x|; bins : int64 (bins, 2), all or (for |x|) those from zero on. Patterns are counted in
+    ascending order of x, and marked in a set of bits, so that only those that occur are visited.
     """
-    least, most, negative = 1 << 13, -1, 0
+    first, last, zero = marks.size, np.int64(-1), _SIZES * is_signed
     for i in range(min(count, _BINNED)):
         bits = np.int64(bits_of(x[i]))
         place = (bits >> 18) & 0x1FFF
-        below = np.int64(bits < 0) & is_signed & np.int64(place >= _STEPS)
-        patterns[place | (below << 13)] += 1
-        negative |= below
-        least, most = min(least, place), max(most, place)
-    # Both loops stand here in full: a call with arrays would count references to them for every bin.
-    total, move, zero = np.int64(0), (shift - 127 - _LOWEST) * _STEPS, _SIZES * is_signed
-    if negative:
-        for place in range(most, least - 1, -1):
-            found = np.int64(patterns[place + (1 << 13)])
-            if found > 0:
-                size = np.int64(0) if place < _STEPS else min(max(place + move, np.int64(0)), np.int64(_SIZES - 1))
-                patterns[place + (1 << 13)] = 0
-                neurons[zero - 1 - size] += found
-                squares[zero - 1 - size] += found * (found + total + total)
-                total += found
-    for place in range(least, most + 1):
-        found = np.int64(patterns[place])
-        if found > 0:
+        pattern = _ZERO - 1 - place if bits < 0 and is_signed > 0 and place >= _STEPS else _ZERO + place
+        patterns[pattern] += 1
+        word = pattern >> 6
+        marks[word] |= np.uint64(1) << np.uint64(pattern & 63)
+        first, last = min(first, word), max(last, word)
+    total, move = np.int64(0), (shift - 127 - _LOWEST) * _STEPS
+    for word in range(first, last + 1):
+        left = marks[word]
+        marks[word] = np.uint64(0)
+        while left != np.uint64(0):
+            pattern = (word << 6) + lowest_bit(left)
+            left &= left - np.uint64(1)
+            found = np.int64(patterns[pattern])
+            patterns[pattern] = 0
+            place = pattern - _ZERO if pattern >= _ZERO else _ZERO - 1 - pattern
             size = np.int64(0) if place < _STEPS else min(max(place + move, np.int64(0)), np.int64(_SIZES - 1))
-            patterns[place] = 0
-            neurons[zero + size] += found
-            squares[zero + size] += found * (found + total + total)
+            to = zero + size if pattern >= _ZERO else zero - 1 - size
+            bins[to, 0] += found
+            bins[to, 1] += found * (found + total + total)
             total += found
 
 
@@ -206,7 +205,7 @@ def record_forward(record, at, z, phi, slope, count, offset, gain, deviation):
     _commit(block, values, np.int64(0), _BASE + tails.size)
     for k in range(_PRODUCTS):
         block[products + k] += values[_LEFT[k]] * values[_RIGHT[k]]
-    bin_neurons(record.patterns, z, count, np.int64(0), np.int64(1), record.neurons[at, Z_BINS], record.squares[at, Z_BINS])
+    bin_neurons(record.patterns, record.marks, z, count, np.int64(0), np.int64(1), record.bins[at, Z_BINS])
 
 
 @kernel
@@ -257,28 +256,12 @@ def record_backward(record, at, delta, count, exponent, below_square, below, fan
         count_beyond(address, words, delta.ctypes.data, F(min(threshold, 3e38)))
         values[_BASE + record.tails.size + t] = (count - totals[0]) / count
     _commit(record.block[at], values, np.int64(_DELTA2), values.size)
-    bin_neurons(
-        record.patterns,
-        delta,
-        count,
-        exponent,
-        np.int64(0),
-        record.neurons[at, SIZE_BINS, _SIZES:],
-        record.squares[at, SIZE_BINS, _SIZES:],
-    )
+    bin_neurons(record.patterns, record.marks, delta, count, exponent, np.int64(0), record.bins[at, SIZE_BINS, _SIZES:])
     binned = min(count, _BINNED)
     step = fan_in / binned
     for i in range(binned):
         products[i] = delta[i] * below[np.int64(i * step) if fan_in > binned else i % fan_in]
-    bin_neurons(
-        record.patterns,
-        products,
-        binned,
-        exponent,
-        np.int64(0),
-        record.neurons[at, SIZE_BINS, :_SIZES],
-        record.squares[at, SIZE_BINS, :_SIZES],
-    )
+    bin_neurons(record.patterns, record.marks, products, binned, exponent, np.int64(0), record.bins[at, SIZE_BINS, :_SIZES])
 
 
 @kernel

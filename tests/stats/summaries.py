@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fanin.engine.layer_summary import BINNED, BINS, COUNTS, SIZES, VARIABLES, Bins, LayerSummary, size_edges, sum_names
+from fanin.engine.layer_summary import BINNED, COUNTS, SIZES, VARIABLES, Bins, LayerSummary, size_edges, sum_names
 
 EDGES = size_edges()
 
@@ -94,7 +94,7 @@ def summarise(
     for name in sum_names(len(tails), len(slow)):
         product = math.prod(values.get(part, np.zeros(1)) for part in name.split("*"))
         sums[name] = as_units(product.sum())
-    empty = Bins.of(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64))
+    empty = Bins.empty()
     found = {name: bins_of(bins[name]) if name in bins and binned else empty for name in VARIABLES}
     return LayerSummary(networks, width, sums, counts, found)
 

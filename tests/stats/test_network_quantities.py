@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fanin.engine.errors import SpecificationError
-from fanin.engine.layer_summary import BINS, COUNTS, VARIABLES, Bins, LayerSummary, size_edges, sum_names
+from fanin.engine.layer_summary import COUNTS, VARIABLES, Bins, LayerSummary, size_edges, sum_names
 from fanin.engine.spec import Ensemble
 from fanin.stats.clusters import clustered, pooled_moment
 from fanin.stats.network_bins import bin_quantile, size_quantile
@@ -224,7 +224,7 @@ def test_field_distance_sees_a_wrong_law(false_failure):
 
 def nothing(networks, **counts):
     names = sum_names(2, 1)
-    empty = Bins.of(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64))
+    empty = Bins.empty()
     every = dict.fromkeys(COUNTS, 0) | counts
     return LayerSummary(networks, 5, dict.fromkeys(names, 0), every, dict.fromkeys(VARIABLES, empty))
 
