@@ -28,6 +28,7 @@ from numba import carray, types
 from fanin.engine import math as fmath
 from fanin.engine._jit import compiled_row, kernel
 from fanin.engine._llvm import call_activation
+from fanin.engine.derivative_check import first_mismatch
 from fanin.engine.errors import SpecificationError
 from fanin.engine.math import ONE
 
@@ -223,7 +224,7 @@ def own_activation_row(
     Raises
     ------
     SpecificationError
-        A function that cannot be compiled or returns another type, or a range that is empty.
+        A function that cannot be compiled or returns another type, a range that is empty, or a phi' that is not the slope of phi.
 
     Examples
     --------
@@ -278,6 +279,12 @@ def _compiled(function: Callable[..., Any]) -> Any:
 @functools.cache  # for ever: a plan holds the address of the kernel only
 def _own(value: Callable[..., Any], derivative: Callable[..., Any]) -> Any:
     value, derivative = _compiled(value), _compiled(derivative)
+    if mismatch := first_mismatch(value, derivative):
+        z, given, found = mismatch
+        raise SpecificationError(
+            f"the activation {_name(value)} has the slope {found:.4g} at z = {z:.4g}, and its phi' gives {given:.4g} there; "
+            "phi' must be the derivative of phi"
+        )
 
     @numba.cfunc(_SIGNATURE, error_model="numpy")
     def row(z, count, _sizes, phi, slope):

@@ -258,13 +258,15 @@ def _forward(plan, state, record, network, block, first, last, is_recorded):
             record_forward(
                 record,
                 at,
+                network,
                 state.z[place, 0],
                 state.phi[place, 0],
                 state.slope[place, 0],
                 count,
                 plan.phi_offset[layer],
                 plan.phi_gain[layer],
-                deviation if plan.has_field[layer] and plan.bias_mean[layer] == 0.0 else 0.0,
+                deviation if plan.bias_mean[layer] == 0.0 else 0.0,
+                plan.has_field[layer],
             )
             if plan.points > 1:
                 z = state.z[place]

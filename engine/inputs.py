@@ -172,7 +172,10 @@ class Inputs:
         if self.kind in ("on", "subset"):
             if self.count == HALF:
                 if n % 2:
-                    raise SpecificationError(f"half-on needs an even number of inputs, not {n}; write on:{n // 2}")
+                    count = f"{self.kind}:{max(n // 2, 1)}"
+                    raise SpecificationError(
+                        f"half-on needs an even number of inputs, not {n}; write inputs {count} (--inputs {count})"
+                    )
                 inputs = dataclasses.replace(self, count=n // 2)
             if isinstance(inputs.count, bool) or not isinstance(inputs.count, int) or not 0 <= inputs.count <= n:
                 raise SpecificationError(f"{inputs.count!r} of {n} inputs cannot be on; give a whole number from 0 to {n}")

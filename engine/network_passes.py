@@ -97,14 +97,15 @@ def _settle(plan, state, record, layer, g, counted):
     if state.reached[g] <= layer:
         record_nonfinite(record, at)
         return
-    deviation = 0.0
-    if network.has_field[layer] and network.bias_mean[layer] == 0.0:
-        below = seen_by(plan, state, layer)[g, 0]
-        square = dot(below, below, network.widths[layer], totals)
-        deviation = np.sqrt(network.weight_std[layer] ** 2 * square + network.bias_std[layer] ** 2)
+    below = seen_by(plan, state, layer)[g, 0]
+    square = dot(below, below, network.widths[layer], totals)
+    deviation = np.sqrt(network.weight_std[layer] ** 2 * square + network.bias_std[layer] ** 2)
+    deviation = deviation if network.bias_mean[layer] == 0.0 else 0.0
+    has_field = network.has_field[layer]
     is_finite_layer(z[0], count, totals)
-    record_forward(record, at, z[0], phi[0], slope[0], count, network.phi_offset[layer], network.phi_gain[layer], deviation)
-    if deviation > 0.0:
+    offset, gain = network.phi_offset[layer], network.phi_gain[layer]
+    record_forward(record, at, g, z[0], phi[0], slope[0], count, offset, gain, deviation, has_field)
+    if has_field and deviation > 0.0:
         field = state.buffer
         for i in range(count):
             field[i] = F(np.float64(z[0, i]) / deviation)

@@ -14,11 +14,12 @@ from fanin.engine.activation_spec import OwnActivation, split_activation
 from fanin.engine.activations import ActivationRow, activation_row, own_activation_row
 from fanin.engine.errors import SpecificationError
 from fanin.engine.network_inputs import InputPlan, draw_inputs, given, input_plan
+from fanin.engine.network_record import MAX_LANES
 from fanin.engine.rows import Row, Words, empty_words, law_row
 from fanin.engine.schemes import Law, Scheme
 from fanin.engine.spec import Ensemble
 
-MAX_LANES, LEAST_LANES = 128, 8
+LEAST_LANES = 8
 _LANE_VALUES = 1 << 20  # values of one vector of a block: networks times points times neurons
 _WHOLE_STATE = 1 << 18  # values that may be kept for the backward pass of one network instead of being computed again
 

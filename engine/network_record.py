@@ -29,12 +29,18 @@ _SINGLES = _SINGLE_TO - _SINGLE_FROM + 1
 _BASE, _PRODUCTS = len(names.BASE), len(names.PRODUCTS)
 _LEFT = np.array([names.BASE.index(one) for one, _ in names.PRODUCTS])
 _RIGHT = np.array([names.BASE.index(other) for _, other in names.PRODUCTS])
-_NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME, _STILL, _STILL_GRAD, _BACKWARD_PAIRS = range(len(names.COUNTS))
+_NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME, _STILL, _STILL_GRAD, _BACKWARD_PAIRS, _UNDERFLOW = range(
+    len(names.COUNTS)
+)
 Z_BINS, SIZE_BINS, FIELD_BINS = range(3)
 _LOW, _HIGH, _FLAT_BELOW = F(SATURATION_MARGIN), F(1.0 - SATURATION_MARGIN), F(FLAT)
 _PATTERNS = 1 << 14  # sign, exponent and 5 bits of mantissa of a float32
 _ZERO = _PATTERNS // 2
 _EXPONENT_LIMIT = 240
+_FAINT = 2.0**-100
+MAX_LANES = 128
+"""Networks of a block, at most."""
+
 _LN2 = 0.6931471805599453
 _SIZES, _STEPS, _BINNED, _LOWEST = names.SIZES, names.STEPS, names.BINNED, names.LOWEST
 
@@ -50,6 +56,7 @@ class NetworkRecord(NamedTuple):
     marks: np.ndarray  # uint64, the set of these patterns
     totals: np.ndarray  # float64 (16), of one reduction
     values: np.ndarray  # float64, the statistics of one network
+    faint: np.ndarray  # bool, by network of a block: whether float32 has no room for its z
     tails: np.ndarray  # float32, thresholds of |z|
     slow: np.ndarray  # float32, thresholds of |delta|
 
@@ -66,6 +73,7 @@ def empty_network_record(layers: int, tails: np.ndarray, slow: np.ndarray, with_
         np.zeros(_PATTERNS // 64, np.uint64),
         np.zeros(16),
         np.zeros(len(names.statistics(tails.size, slow.size))),
+        np.zeros(MAX_LANES, np.bool_),
         tails,
         slow,
     )
@@ -166,10 +174,11 @@ def record_nonfinite(record, at):
 
 
 @kernel
-def record_forward(record, at, z, phi, slope, count, offset, gain, deviation):
+def record_forward(record, at, network, z, phi, slope, count, offset, gain, deviation, has_field):
     """Record the first input's neurons of one layer of one network; to be called after `is_finite_layer` of the same z.
 
-    z, phi, slope : float32, padded with zeros. deviation : of z given what the layer sees; 0 where there is no standardised field.
+    network : its number in the block. z, phi, slope : float32, padded with zeros. deviation : of z given what the layer sees; 0
+    where biases have a mean. has_field : whether z over it is a standard normal field.
     """
     totals, values, block, tails = record.totals, record.values, record.block[at], record.tails
     address, words, share = totals.ctypes.data, np.int64(padded(count)), 1.0 / count
@@ -177,7 +186,9 @@ def record_forward(record, at, z, phi, slope, count, offset, gain, deviation):
     values[:] = 0.0
     for k in range(8):
         values[_Z + k] = totals[k] * share
-    if deviation > 0.0:
+    record.faint[network] = (at > 0 and record.faint[network]) or 0.0 < deviation < _FAINT
+    record.counts[at, _UNDERFLOW] += np.int64(record.faint[network])
+    if has_field and deviation > 0.0:
         record.counts[at, _HAS_FIELD] += 1
         scale = 1.0 / deviation
         values[_FIELD] = values[_Z] * scale

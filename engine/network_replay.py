@@ -273,7 +273,7 @@ def jacobian_singular_values(ensemble: Ensemble, networks: int, seed: int) -> np
     Raises
     ------
     SpecificationError
-        The matrices of one block of networks need more than 1 GB.
+        The matrices of one block of networks need more than 1 GiB.
 
     Examples
     --------
@@ -288,7 +288,8 @@ def jacobian_singular_values(ensemble: Ensemble, networks: int, seed: int) -> np
     )
     if needed > _MAX_BYTES:
         raise SpecificationError(
-            f"the Jacobians of {lanes} networks of widths {widths} need {needed / 2**30:.1f} GB; take widths that need at most 1"
+            f"the Jacobians of widths {widths} need {needed / 2**30:.1f} GiB, as {lanes} networks are drawn together whatever their "
+            "number; take smaller widths, that need at most 1 GiB"
         )
     state, drawn, record = empty_state(plan), empty_inputs(plan.network), empty_record(plan)
     out = np.full((networks, min(inputs, widths[-1])), np.nan)

@@ -29,6 +29,7 @@ MAX_POINTS = 8
 MAX_RECORDED = 128
 _FEWER_RECORDED = 64
 _FLOAT32_MAX = 3.4028234663852886e38
+_LARGEST_TARGET = 1e6
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -99,12 +100,10 @@ class Ensemble:
         inputs = parse_inputs(inputs) if isinstance(inputs, str) else inputs
         if not isinstance(inputs, Inputs):
             raise SpecificationError(f"inputs must be a description or an Inputs, not {inputs!r}")
-        inputs = inputs.resolved(sizes[0])
-        activations = _for_layers("activation", activation, len(sizes) - 1, check_activation)
         values = {
             "widths": sizes,
             "scheme": _for_layers("scheme", scheme, len(sizes) - 1, _checked_scheme),
-            "activation": activations,
+            "activation": _for_layers("activation", activation, len(sizes) - 1, check_activation),
             "inputs": inputs,
             "tails": _thresholds("tails", tails, "of |z|"),
             "points": _checked_points(points, inputs),
@@ -124,6 +123,7 @@ class Ensemble:
                     raise SpecificationError(
                         f"the standard deviation of the {name} of layer {layer} is {size:g}; it must be finite in float32"
                     )
+        object.__setattr__(self, "inputs", inputs.resolved(sizes[0]))  # last: the default may not fit, and must not hide the rest
 
     @property
     def depth(self) -> int:
@@ -305,8 +305,10 @@ def _checked_targets(targets: Any, cost: Any, outputs: int) -> str | tuple[float
         values = tuple(float(value) for value in targets)
     except (TypeError, ValueError):
         raise SpecificationError(f"targets must be {' or '.join(TARGETS)} or numbers, not {targets!r}") from None
-    if len(values) != outputs or not all(abs(value) <= 1e6 for value in values):
-        raise SpecificationError(f"targets are {len(values)} values; give one for each of the {outputs} outputs, of at most 1e6")
+    if len(values) != outputs:
+        raise SpecificationError(f"targets are {len(values)} values; give one for each of the {outputs} outputs")
+    if wrong := [value for value in values if not abs(value) <= _LARGEST_TARGET]:
+        raise SpecificationError(f"targets hold {wrong[0]:g}; each must be a number from {-_LARGEST_TARGET:g} to {_LARGEST_TARGET:g}")
     return values
 
 

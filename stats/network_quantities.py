@@ -69,7 +69,7 @@ def measure_network(name: str, summary: LayerSummary, ensemble: Ensemble, layer:
     base, argument = split_network_name(name)
     interval = _measure(base, argument, _Layer(summary, ensemble, layer), error)
     counts = summary.counts
-    lost = bool(counts["nonfinite"])
+    lost = bool(counts["nonfinite"] or counts["underflow"])
     if base.startswith(("delta.", "grad.", "jacobian.", "change.cost.")):
         lost = lost or counts["backward"] < summary.networks or (bool(counts["extreme"]) and ".lognorm." not in base)
     return replace(interval, low=-math.inf, high=math.inf) if lost else interval

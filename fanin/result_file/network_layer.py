@@ -53,6 +53,7 @@ _LOG_OF_LAYER = 400  # ln of a mean square of one layer, and of the factor that 
 _AT_MOST = {  # a count and what it cannot exceed
     "field": "finite",
     "dead": "finite",
+    "underflow": "finite",
     "pairs": "finite",
     "backward": "finite",
     "extreme": "backward",

@@ -183,7 +183,7 @@ def test_recording_does_not_depend_on_the_order_of_neurons(count, seed):
         z[:count] = values[order]
         activate(activation_row("tanh"), z[:count], phi[:count], slope[:count])
         assert is_finite_layer(z, count, record.totals)
-        record_forward(record, 0, z, phi, slope, count, np.float32(0.5), np.float32(0.5), 0.0)
+        record_forward(record, 0, 0, z, phi, slope, count, np.float32(0.5), np.float32(0.5), 1.0, False)
         end_block(record)
         found.append(to_summary(record, 0, count, 1))
     one, other = found
