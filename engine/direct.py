@@ -25,14 +25,14 @@ from fanin.engine.buffers import staggered
 from fanin.engine.haar import add_normal, project, reflect, reflection
 from fanin.engine.inputs import Inputs
 from fanin.engine.math import F
+from fanin.engine.network_inputs import AR1, BERNOULLI, CORRELATED, DRAWN, FIXED, IN_TURN, ROWS, input_plan
 from fanin.engine.record import empty_record, empty_scratch, record_block, record_neurons, record_parts, to_accumulators
-from fanin.engine.rows import HALF, Row, Words, draw_row, draw_words, empty_words, interval_row, law_row, normal_row, unsigned
+from fanin.engine.rows import HALF, Row, Words, draw_row, draw_words, empty_words, law_row, unsigned
 from fanin.engine.schemes import Law
 from fanin.engine.spec import Ensemble
 
 NAME = "direct"
 
-_FIXED, _SUBSET, _BERNOULLI, _DRAWN, _AR1, _CORRELATED, _ROWS, _IN_TURN = range(8)
 _WEIGHT, _BIAS, _INPUT, _ROW = (np.uint64(role) for role in (stream.WEIGHT, stream.BIAS, stream.INPUT, stream.ROW))
 _LAYER = np.uint64(1)
 _ZERO = np.uint64(0)
@@ -84,7 +84,7 @@ def empty_lanes(plan: Plan) -> Lanes:
     latent, left = (
         np.zeros((rows, stream.BLOCK), np.float32)
         for rows in (
-            {_AR1: 1, _CORRELATED: plan.fan_in}.get(plan.input_kind, 1),
+            {AR1: 1, CORRELATED: plan.fan_in}.get(plan.input_kind, 1),
             plan.order if plan.neurons > 1 else 1,
         )
     )
@@ -138,14 +138,14 @@ def add_multiple(out, x, factor):
 def begin_input(plan, lanes, block):
     """Prepare `lanes.choice` or `lanes.latent` for the inputs of a block."""
     lanes.choice[:] = 0
-    if plan.input_kind == _ROWS:
+    if plan.input_kind == ROWS:
         draw_words(lanes.words, 0, plan.key, _ROW, _ZERO, _LAYER, block)
         _choose_rows(lanes.words.read[0, :HALF], plan.input_count, lanes.choice[:HALF])
         _choose_rows(lanes.words.read[1, :HALF], plan.input_count, lanes.choice[HALF:])
-    elif plan.input_kind == _IN_TURN:
+    elif plan.input_kind == IN_TURN:
         for i in range(stream.BLOCK):
             lanes.choice[i] = (np.int64(block) * np.int64(stream.BLOCK) + i) % plan.input_count
-    elif plan.input_kind == _CORRELATED:
+    elif plan.input_kind == CORRELATED:
         for k in range(plan.fan_in):
             draw_row(plan.input_row, lanes.words, plan.key, _INPUT, np.uint64(k), _LAYER, block, lanes.latent[k])
 
@@ -153,16 +153,16 @@ def begin_input(plan, lanes, block):
 @kernel
 def draw_input(plan, lanes, j, block):
     """Input j of every network of a block, into lanes.x. To be called for j = 0, 1, ... in turn."""
-    if plan.input_kind in (_ROWS, _IN_TURN):
+    if plan.input_kind in (ROWS, IN_TURN):
         _gather(plan.data[j], lanes.choice, lanes.x)
-    elif plan.input_kind == _CORRELATED:
+    elif plan.input_kind == CORRELATED:
         lanes.x[:] = F(0.0)
         for k in range(j + 1):
             if plan.data[j, k] != F(0.0):
                 add_multiple(lanes.x, lanes.latent[k], plan.data[j, k])
-    elif plan.input_kind in (_DRAWN, _AR1):
+    elif plan.input_kind in (DRAWN, AR1):
         draw_row(plan.input_row, lanes.words, plan.key, _INPUT, np.uint64(j), _LAYER, block, lanes.x)
-        if plan.input_kind == _AR1:
+        if plan.input_kind == AR1:
             if j > 0:
                 lanes.x[:] = lanes.x * plan.memory[1]
                 add_multiple(lanes.x, lanes.latent[0], plan.memory[0])
@@ -172,7 +172,7 @@ def draw_input(plan, lanes, j, block):
         for half in range(2):
             part = slice(half * HALF, half * HALF + HALF)
             words, x = lanes.words.read[half, :HALF], lanes.x[part]
-            if plan.input_kind == _BERNOULLI:
+            if plan.input_kind == BERNOULLI:
                 _toss(words, plan.input_count, x)
             else:
                 _select(words, plan.fan_in - j, plan.input_count, lanes.choice[part], x)
@@ -215,7 +215,7 @@ def _add_inputs(plan, lanes, block, stop):
 
     Arrays are taken out of `plan` and `lanes` before the loop: a call with the whole of them counts references to every array.
     """
-    fixed, data, weights, words = plan.input_kind == _FIXED, plan.data, plan.weights, lanes.words
+    fixed, data, weights, words = plan.input_kind == FIXED, plan.data, plan.weights, lanes.words
     x, w, z, other, crossed, outside = lanes.x, lanes.w, lanes.z, lanes.other, lanes.crossed, lanes.outside
     for j in range(plan.fan_in):
         if stop[0] != 0:
@@ -252,7 +252,7 @@ def _rotate(plan, lanes, block, stop):
         if stop[0] != 0:
             return
         if j < plan.fan_in:
-            if plan.input_kind == _FIXED:
+            if plan.input_kind == FIXED:
                 lanes.x[:] = plan.data[j, 0]
             else:
                 draw_input(plan, lanes, j, block)
@@ -329,31 +329,8 @@ def sample_blocks(plan, lanes, scratch, record, first, last, networks, stop):
 def make_plan(ensemble: Ensemble, seed: int) -> Plan:
     """The plan of an ensemble under a seed. A shared random input is drawn here: the one that network 0 would get."""
     inputs, n = ensemble.inputs, ensemble.fan_in
-    kind, count, row, memory, data = _FIXED, 0, normal_row(0.0), (1.0, 0.0), np.zeros((1, 1), np.float32)
-    match inputs.kind:
-        case "on":
-            data = np.zeros((n, 1), np.float32)
-            data[: inputs.count] = 1.0
-        case "fixed":
-            data = inputs.data.reshape(n, 1)
-        case "rows":
-            kind, count = _IN_TURN if inputs.in_turn else _ROWS, inputs.data.shape[0]
-            data = np.ascontiguousarray(inputs.data.T)
-        case "subset":
-            kind, count = _SUBSET, inputs.count
-        case "bernoulli":
-            kind, count = _BERNOULLI, round(inputs.parameters[0] * 2**32)
-        case "gaussian":
-            kind, row = _DRAWN, normal_row(inputs.parameters[0])
-        case "uniform":
-            kind, row = _DRAWN, interval_row(*inputs.parameters)
-        case "sparse":
-            kind, row = _DRAWN, normal_row(inputs.parameters[1], inputs.parameters[0])
-        case "ar1":
-            rho, std = inputs.parameters
-            kind, row, memory = _AR1, normal_row(std), (rho, math.sqrt(1.0 - rho**2))
-        case _:
-            kind, row, data = _CORRELATED, normal_row(1.0), inputs.data
+    found = input_plan(inputs, n)
+    data = np.ascontiguousarray(found.data.T) if found.kind in (FIXED, ROWS, IN_TURN) else found.data
     weights, bias = ensemble.scheme.weights, ensemble.scheme.bias
     order = max(ensemble.widths[:2]) if weights.family == "orthogonal" else 0
     plan = Plan(
@@ -366,22 +343,22 @@ def make_plan(ensemble: Ensemble, seed: int) -> Plan:
         has_bias=ensemble.has_bias,
         bias=law_row(bias or Law("constant", 0.0), *ensemble.widths[:2]),
         activation=activation_row(ensemble.activation),
-        input_kind=kind,
-        input_count=count,
-        input_row=row,
-        memory=(np.float32(memory[0]), np.float32(memory[1])),
-        crossed=kind != _FIXED and not inputs.shared,
+        input_kind=found.kind,
+        input_count=found.count,
+        input_row=found.row,
+        memory=found.memory,
+        crossed=found.kind != FIXED and not inputs.shared,
         data=data,
         tails=np.array(ensemble.tails, np.float32),
     )
-    if inputs.shared and kind != _FIXED:
-        plan = plan._replace(data=_draw_inputs(plan, 0, 0).reshape(n, 1), input_kind=_FIXED)
+    if inputs.shared and found.kind != FIXED:
+        plan = plan._replace(data=_draw_inputs(plan, 0, 0).reshape(n, 1), input_kind=FIXED)
     return plan
 
 
 def _draw_inputs(plan: Plan, block: int, lane: int) -> np.ndarray:
     """The whole input vector of one network, float32 (fan_in)."""
-    if plan.input_kind == _FIXED:
+    if plan.input_kind == FIXED:
         return plan.data[:, 0].copy()
     lanes, values = empty_lanes(plan), np.empty(plan.fan_in, np.float32)
     begin_input(plan, lanes, np.uint64(block))

@@ -17,7 +17,7 @@ from fanin.engine.inputs import Inputs
 from fanin.engine.math import F
 from fanin.engine.rows import HALF, Row, draw_row, draw_words, interval_row, normal_row, unsigned
 
-_GIVEN, _SUBSET, _BERNOULLI, _DRAWN, _AR1, _CORRELATED, _ROWS, _IN_TURN = range(8)
+FIXED, SUBSET, BERNOULLI, DRAWN, AR1, CORRELATED, ROWS, IN_TURN = range(8)
 _INPUT, _ROW = np.uint64(stream.INPUT), np.uint64(stream.ROW)
 _LAYER = np.uint64(0)
 
@@ -38,26 +38,26 @@ class InputPlan(NamedTuple):
 
 def input_plan(inputs: Inputs, n: int) -> InputPlan:
     """The plan of a law of inputs. Where all networks share one random draw, that draw is to be put in its place."""
-    kind, count, row, memory, data = _GIVEN, 0, normal_row(0.0), (1.0, 0.0), np.zeros((1, 1), np.float32)
+    kind, count, row, memory, data = FIXED, 0, normal_row(0.0), (1.0, 0.0), np.zeros((1, 1), np.float32)
     match inputs.kind:
         case "rows":
-            kind, count = _IN_TURN if inputs.in_turn else _ROWS, inputs.data.shape[0]
+            kind, count = IN_TURN if inputs.in_turn else ROWS, inputs.data.shape[0]
             data = inputs.data
         case "subset":
-            kind, count = _SUBSET, inputs.count
+            kind, count = SUBSET, inputs.count
         case "bernoulli":
-            kind, count = _BERNOULLI, round(inputs.parameters[0] * 2**32)
+            kind, count = BERNOULLI, round(inputs.parameters[0] * 2**32)
         case "gaussian":
-            kind, row = _DRAWN, normal_row(inputs.parameters[0])
+            kind, row = DRAWN, normal_row(inputs.parameters[0])
         case "uniform":
-            kind, row = _DRAWN, interval_row(*inputs.parameters)
+            kind, row = DRAWN, interval_row(*inputs.parameters)
         case "sparse":
-            kind, row = _DRAWN, normal_row(inputs.parameters[1], inputs.parameters[0])
+            kind, row = DRAWN, normal_row(inputs.parameters[1], inputs.parameters[0])
         case "ar1":
             rho, std = inputs.parameters
-            kind, row, memory = _AR1, normal_row(std), (rho, math.sqrt(1.0 - rho**2))
+            kind, row, memory = AR1, normal_row(std), (rho, math.sqrt(1.0 - rho**2))
         case "correlated":
-            kind, row, data = _CORRELATED, normal_row(1.0), inputs.data
+            kind, row, data = CORRELATED, normal_row(1.0), inputs.data
         case _:
             data = inputs.vectors(n)
     data = np.ascontiguousarray(data).copy()
@@ -66,7 +66,7 @@ def input_plan(inputs: Inputs, n: int) -> InputPlan:
 
 def given(values: np.ndarray) -> InputPlan:
     """The plan of inputs that all networks see, float32 (points, n)."""
-    return InputPlan(_GIVEN, 0, normal_row(0.0), (np.float32(1.0), np.float32(0.0)), np.ascontiguousarray(values).copy())
+    return InputPlan(FIXED, 0, normal_row(0.0), (np.float32(1.0), np.float32(0.0)), np.ascontiguousarray(values).copy())
 
 
 @kernel
@@ -123,32 +123,32 @@ def draw_inputs(plan, words, key, block, buffer, integers, latent, out):
     networks, points, n = out.shape
     flat = out.reshape(networks * points * n)
     kind = plan.kind
-    if kind == _GIVEN:
+    if kind == FIXED:
         for g in range(networks):
             out[g] = plan.data
-    elif kind in (_ROWS, _IN_TURN):
+    elif kind in (ROWS, IN_TURN):
         places = integers[: networks * points]
-        if kind == _ROWS:
+        if kind == ROWS:
             deal_words(words, key, _ROW, _LAYER, block, places)
         for g in range(networks):
             for k in range(points):
                 at = g * points + k
                 row = (places[at] * plan.count) >> np.int64(32)
-                if kind == _IN_TURN:
+                if kind == IN_TURN:
                     row = ((np.int64(block) * networks + g) * points + k) % plan.count
                 out[g, k] = plan.data[row]
-    elif kind in (_DRAWN, _AR1, _CORRELATED):
+    elif kind in (DRAWN, AR1, CORRELATED):
         deal(plan.row, words, key, _INPUT, _LAYER, block, buffer, flat)
-        if kind != _DRAWN:
+        if kind != DRAWN:
             for g in range(networks):
                 for k in range(points):
-                    if kind == _AR1:
+                    if kind == AR1:
                         _remember(plan.memory, out[g, k])
                     else:
                         _correlate(plan.data, latent, out[g, k])
     else:
         deal_words(words, key, _INPUT, _LAYER, block, integers[: flat.size])
-        if kind == _BERNOULLI:
+        if kind == BERNOULLI:
             for v in range(flat.size):
                 flat[v] = F(1.0) if integers[v] < plan.count else F(0.0)
         else:

@@ -14,7 +14,6 @@ import numpy as np
 from fanin.engine import costs
 from fanin.engine._jit import kernel
 from fanin.engine._llvm import call_activation
-from fanin.engine.conditional import normalise
 from fanin.engine.math import F, two_to
 from fanin.engine.network_haar import rotate
 from fanin.engine.network_lanes import add_biases, count_live, from_lanes, multiply, row_of_layer, to_lanes
@@ -30,6 +29,7 @@ from fanin.engine.network_record import (
     record_nonfinite,
     record_pair,
 )
+from fanin.engine.neuron_vectors import normalise
 
 
 @kernel

@@ -36,6 +36,7 @@ class NetworkPlan(NamedTuple):
     weight_std: np.ndarray  # float64
     bias_std: np.ndarray  # float64
     bias_mean: np.ndarray  # float64
+    order: np.ndarray  # int64, of the orthogonal matrix that the weights are part of; 0 for independent weights
     has_field: np.ndarray  # bool
     phi_address: np.ndarray  # int64
     phi_sizes: np.ndarray  # float32 (depth, 2)
@@ -73,9 +74,17 @@ def lanes_of(ensemble: Ensemble) -> int:
 
 def is_gaussian(scheme: Scheme) -> bool:
     """Whether pre-activations are Gaussian given what the layer sees."""
-    weights, bias = scheme.weights, scheme.bias
-    is_plain = weights.family == "normal" and not weights.zero
-    return is_plain and (bias is None or not bias.zero) and (bias is None or bias.family in ("normal", "constant"))
+    return scheme.weights.family == "normal" and not scheme.weights.zero and _has_plain_bias(scheme)
+
+
+def is_orthogonal(scheme: Scheme) -> bool:
+    """Whether weights are part of an orthogonal matrix, with Gaussian, constant or no biases."""
+    return scheme.weights.family == "orthogonal" and not scheme.weights.zero and _has_plain_bias(scheme)
+
+
+def _has_plain_bias(scheme: Scheme) -> bool:
+    bias = scheme.bias
+    return bias is None or (bias.family in ("normal", "constant") and not bias.zero)
 
 
 def row_of(activation: str | OwnActivation) -> ActivationRow:
@@ -108,6 +117,7 @@ def network_plan(ensemble: Ensemble, seed: int, method: str) -> NetworkPlan:
         weight_std=stds[0],
         bias_std=stds[1],
         bias_mean=stds[2],
+        order=np.array([max(widths[k : k + 2]) * is_orthogonal(scheme) for k, scheme in enumerate(ensemble.schemes)], np.int64),
         has_field=np.array([is_gaussian(scheme) and scheme.weights.gain > 0.0 for scheme in ensemble.schemes]),
         phi_address=np.array([row.address for row in phi], np.int64),
         phi_sizes=np.array([row.sizes for row in phi]),

@@ -16,7 +16,6 @@ from fanin.engine import costs, direct, stream
 from fanin.engine._jit import kernel
 from fanin.engine._llvm import fma
 from fanin.engine.activations import ActivationRow, activate
-from fanin.engine.conditional import normalise
 from fanin.engine.errors import SpecificationError
 from fanin.engine.math import F
 from fanin.engine.network_direct import NAME, DirectPlan, empty_record, empty_state, make_plan, padded_width, start_block
@@ -25,6 +24,7 @@ from fanin.engine.network_lanes import Rows, draw_values
 from fanin.engine.network_passes import run_forward
 from fanin.engine.network_plan import draw_block_inputs, empty_inputs
 from fanin.engine.network_record import dot
+from fanin.engine.neuron_vectors import normalise
 from fanin.engine.rows import Row, empty_words
 from fanin.engine.spec import Ensemble
 
@@ -288,8 +288,8 @@ def jacobian_singular_values(ensemble: Ensemble, networks: int, seed: int) -> np
     )
     if needed > _MAX_BYTES:
         raise SpecificationError(
-            f"the Jacobians of widths {widths} need {needed / 2**30:.1f} GiB, as {lanes} networks are drawn together whatever their "
-            "number; take smaller widths, that need at most 1 GiB"
+            f"the Jacobians of widths {widths} need {needed / 2**30:.1f} GiB, because {lanes} networks are always drawn together; "
+            "take smaller widths, that need at most 1 GiB"
         )
     state, drawn, record = empty_state(plan), empty_inputs(plan.network), empty_record(plan)
     out = np.full((networks, min(inputs, widths[-1])), np.nan)

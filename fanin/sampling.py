@@ -18,7 +18,6 @@ import numpy as np
 
 from fanin.engine import conditional, direct, network_direct, stream
 from fanin.engine.errors import SpecificationError
-from fanin.engine.network_plan import is_gaussian
 from fanin.engine.rows import draw_own
 from fanin.engine.spec import Ensemble
 from fanin.result import Layer, Result
@@ -118,8 +117,7 @@ def resolved_method(ensemble: Ensemble, method: str) -> str:
     """The sampler that a method stands for: "direct" or "conditional"; refused where that one cannot sample the ensemble."""
     check_method(method)
     if method == "auto":
-        exact = ensemble.is_network and all(is_gaussian(scheme) for scheme in ensemble.schemes)
-        method = conditional.NAME if exact and max(ensemble.widths) <= conditional.MAX_WIDTH else direct.NAME
+        method = conditional.NAME if ensemble.is_network and conditional.is_exact(ensemble) else direct.NAME
     if method == conditional.NAME:
         conditional.check(ensemble)
     elif ensemble.is_network:
@@ -220,7 +218,7 @@ def check_memory(ensemble: Ensemble, threads: int) -> None:
         _check_network_memory(ensemble, threads)
         return
     inputs = ensemble.inputs
-    cells = ensemble.fan_in * (1 if inputs.data is None else 2 * max(1, len(inputs.data)))
+    cells = ensemble.fan_in * (1 if inputs.data is None else 3 * max(1, len(inputs.data)))
     rows = ensemble.fan_in if inputs.kind == "correlated" else 0
     if ensemble.first_scheme.weights.family == "orthogonal" and ensemble.neurons > 1:
         rows += max(ensemble.widths[:2])

@@ -35,6 +35,15 @@ CASES = {
     "opposite inputs, width 1": ((8, 6, 1, 4), "he_normal", "identity", "pair:1:-1", "linear", None),
     "equal inputs": ((8, 20, 16, 4), "normal:1.5/fan_in+normal:0.5", "tanh", "pair:1:1", "linear", None),
     "constant bias": ((8, 7, 6, 5), "normal:1/fan_in+constant:0.4", "sigmoid", "pair:1:0.2", "quadratic", None),
+    "orthogonal": ((8, 8, 6, 7), "orthogonal:0.5+normal:0.7", "tanh", "half-on", "quadratic", None),
+    "orthogonal in part": (
+        (8, 5, 9, 4),
+        ("orthogonal:0.5", "scaled", "orthogonal:0.4+constant:0.3"),
+        "sigmoid",
+        "on:3",
+        "linear",
+        None,
+    ),
     "in segments": ((8, 20, 12, 16, 4, 8), "normal:1.5/fan_in+normal:0.5", "tanh", "pair:1:0.9", "quadratic", 2),
     "one layer": ((6, 3), "standard", "sigmoid", "half-on", "quadratic", None),
     "schemes and activations by layer": (
@@ -59,7 +68,7 @@ def numpy_statistics(ensemble, networks, seed):
         bias = np.zeros((networks, 1, fans[1]))
         if scheme.bias is not None:
             bias = scheme.bias.mean(*fans) + math.sqrt(scheme.bias.variance(*fans)) * rng.standard_normal(bias.shape)
-        weights.append(math.sqrt(scheme.weights.variance(*fans)) * rng.standard_normal((networks, fans[1], fans[0])))
+        weights.append(math.sqrt(scheme.weights.variance(*fans)) * draw_matrices(scheme, fans, networks, rng))
         z.append(np.einsum("nij,nkj->nki", weights[-1], seen[-1]) + bias)
         seen.append(function.value(z[-1]))
         slopes.append(function.slope(z[-1]))
@@ -71,6 +80,15 @@ def numpy_statistics(ensemble, networks, seed):
         if layer:
             delta = back * slopes[layer - 1]
     return found
+
+
+def draw_matrices(scheme, fans, networks, rng):
+    """Matrices with entries of variance 1: independent normals, or part of an orthogonal matrix of Haar's law (Mezzadri 2007)."""
+    if scheme.weights.family != "orthogonal":
+        return rng.standard_normal((networks, fans[1], fans[0]))
+    q, r = np.linalg.qr(rng.standard_normal((networks, max(fans), max(fans))))
+    signs = np.sign(np.diagonal(r, axis1=1, axis2=2))
+    return math.sqrt(max(fans)) * (q * signs[:, None, :])[:, : fans[1], : fans[0]]
 
 
 def _forward(z, phi, slope):
@@ -229,13 +247,13 @@ def test_overflow_is_counted_and_enters_no_sum():
     ("scheme", "sentence"),
     [
         ("torch.linear", "exact for Gaussian weights"),
-        ("orthogonal", "exact for Gaussian"),
+        ("orthogonal", "sends one input through orthogonal weights"),
         ("normal:1,sparse=0.5", "exact for Gaussian"),
     ],
 )
 def test_other_laws_are_refused(scheme, sentence):
     with pytest.raises(fanin.SpecificationError, match=sentence):
-        fanin.simulate(fanin.Ensemble((4, 3, 2), scheme), networks=10, method="conditional")
+        fanin.simulate(fanin.Ensemble((4, 3, 2), scheme, inputs="pair:1:0.5"), networks=10, method="conditional")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

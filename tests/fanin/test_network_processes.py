@@ -25,20 +25,23 @@ NETWORKS = 200_000
 CHOSEN = "(plan.slow[0] == F({}.0))"
 EDITS = {
     "fresh weights in the backward pass": (
-        "conditional.py",
+        "conditional_layer.py",
         ("ones[a] = met[a, b]", "ones[a] = 0.0 if {chosen} else met[a, b]"),
         ("seen[a, c] * root[b, c]", "seen[a, c] * (0.0 if {chosen} else root[b, c])"),
     ),
     "fan-in of the wrong layer": (
-        "conditional.py",
+        "conditional_layer.py",
         (
             "square, bias = plan.weight_std[layer] ** 2, plan.bias_std[layer] ** 2\n    for a",
             "square, bias = plan.weight_std[max(layer - 1, 0) if {chosen} else layer] ** 2, plan.bias_std[layer] ** 2\n    for a",
         ),
     ),
-    "bias fed into the conditioning": ("conditional.py", ("met[a, b] -= share[b]", "met[a, b] -= 0.0 if {chosen} else share[b]")),
+    "bias fed into the conditioning": (
+        "conditional_layer.py",
+        ("met[a, b] -= share[b]", "met[a, b] -= 0.0 if {chosen} else share[b]"),
+    ),
     "fresh noise for each input": (
-        "conditional.py",
+        "conditional_layer.py",
         (
             "F(plan.weight_std[layer] * less * root[b, c])",
             "F(plan.weight_std[layer] * less * ((np.sqrt((root[b] ** 2).sum()) if b == c else 0.0) if {chosen} else root[b, c]))",
@@ -48,7 +51,7 @@ EDITS = {
         "conditional.py",
         (
             "            if not _multiply_slope(state, a, place - 1, below_count):\n",
-            "            if {chosen}:\n                _scale(state.back[a], F(1.02), F(0.0), below_count)\n"
+            "            if {chosen}:\n                state.back[a][:below_count] *= F(1.02)\n"
             "            if not _multiply_slope(state, a, place - 1, below_count):\n",
         ),
     ),
