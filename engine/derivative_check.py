@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-_POINTS = np.float32([0.0303, 0.117, 0.271, 0.413, 0.611, 0.83, 1.13, 1.57, 2.03, 2.9, 3.7, 5.3, 7.9])
+_POINTS = (0.0303, 0.117, 0.271, 0.413, 0.611, 0.83, 1.13, 1.57, 2.03, 2.9, 3.7, 5.3, 7.9)
 _STEP = 2.0**-10
 _COARSER = 4.0
 _ROUNDING = 4.0 * float(np.finfo(np.float32).eps)
@@ -31,8 +31,8 @@ def first_mismatch(value: Callable[..., Any], slope: Callable[..., Any]) -> tupl
     """
     largest = 0.0
     for size in _POINTS:
-        at = np.float32([-size, size])
-        largest = max(largest, _finite_size(value, at), float(size))
+        at = np.array([-size, size], np.float32)
+        largest = max(largest, _finite_size(value, at), size)
         for z in at:
             found = _mismatch(value, slope, z, largest)
             if found is not None:
@@ -50,17 +50,22 @@ def _mismatch(
 ) -> tuple[float, float, float] | None:
     """largest : of |phi| and |z| so far from zero, which rounding goes with."""
     step = _STEP * max(1.0, abs(float(z)))
-    ends = np.float32(float(z) + step * np.array([-_COARSER, -1.0, 0.0, 1.0, _COARSER]))
+    ends = (float(z) + step * np.array([-_COARSER, -1.0, 0.0, 1.0, _COARSER])).astype(np.float32)
     phi = np.array([float(value(end)) for end in ends])
-    given = float(slope(z))
-    nearby = [float(slope(np.float32(float(z) + step * part))) for part in (-0.618, 0.382)]
     if not np.isfinite(phi).all():
         return None
+    given = float(slope(z))
+    nearby = [float(slope(np.float32(float(z) + step * part))) for part in (-0.618, 0.382)]
     left, right = np.diff(phi[1:4]) / np.diff(ends[1:4].astype(float))
     fine = (phi[3] - phi[1]) / (float(ends[3]) - float(ends[1]))
     coarse = (phi[4] - phi[0]) / (float(ends[4]) - float(ends[0]))
     # A kink parts the two sides; what is too fine for the steps parts the differences and the given slopes: neither is an error.
-    unsure = abs(right - left) + 2.0 * abs(fine - coarse) + sum(abs(one - given) for one in nearby if np.isfinite(one)) + _ROUNDING * largest / step
+    unsure = (
+        abs(right - left)
+        + 2.0 * abs(fine - coarse)
+        + sum(abs(one - given) for one in nearby if np.isfinite(one))
+        + _ROUNDING * largest / step
+    )
     if abs(given - fine) <= unsure + _RELATIVE * max(abs(given), abs(fine)):
         return None
     return float(z), given, float(fine)

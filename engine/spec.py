@@ -308,7 +308,9 @@ def _checked_targets(targets: Any, cost: Any, outputs: int) -> str | tuple[float
     if len(values) != outputs:
         raise SpecificationError(f"targets are {len(values)} values; give one for each of the {outputs} outputs")
     if wrong := [value for value in values if not abs(value) <= _LARGEST_TARGET]:
-        raise SpecificationError(f"targets hold {wrong[0]:g}; each must be a number from {-_LARGEST_TARGET:g} to {_LARGEST_TARGET:g}")
+        raise SpecificationError(
+            f"targets hold {wrong[0]:g}; each must be a number from {-_LARGEST_TARGET:g} to {_LARGEST_TARGET:g}"
+        )
     return values
 
 

@@ -1,4 +1,4 @@
-"""Claims as rows: predicted value, estimate, half-width of the interval, verdict; and what would decide the undecided ones."""
+"""Claims as rows: predicted value, its tolerance, estimate, half-width of the interval, verdict; and what decides the undecided."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Verdict
 NARROW = 76
 """Below this width a table leaves out what can be spared."""
 
+_ROOMY = 80
+"""From this width on a table has room for tolerances."""
+
+_INTERVAL = ("± interval", "+- interval")
+
 STYLES = {CONFIRMED: "green", REFUTED: "red", UNDECIDED: "yellow"}
 
 
@@ -25,33 +30,34 @@ def fits(console: Console, text: str) -> bool:
     return True
 
 
-def claim_table(verdicts: list[Verdict], console: Console, layers: bool = False) -> Table:
-    """Rows of one ensemble; layers : each row names its layer. Claims of independence share a row unless they are refuted."""
+def claim_table(verdicts: list[Verdict], console: Console, layers: bool = False, tolerances: bool = False) -> Table:
+    """Rows of one ensemble. Claims of independence share a row unless they are refuted.
+
+    layers : each row names its layer. tolerances : each row shows its tolerance, where the width allows it.
+    """
     unicode = fits(console, "±σ")
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     if layers:
         table.add_column("layer", justify="right", no_wrap=True)
-    table.add_column("quantity", no_wrap=not layers, min_width=20 if layers else 26)
-    columns = ["predicted", "estimate", "± interval" if unicode else "+- interval"]
+    tolerances = tolerances and console.width >= _ROOMY
+    wraps = layers or tolerances
+    table.add_column("quantity", no_wrap=not wraps, overflow="fold", min_width=20 if wraps else 26)
+    columns = ["predicted", *(["tolerance"] if tolerances else []), "estimate", _INTERVAL[0] if unicode else _INTERVAL[1]]
     if console.width < NARROW:
         columns.pop()
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", min_width=9 if tolerances else None)
     for verdict in verdicts:
         if layers or not _folds(verdict):
-            _add_row(table, *([str(verdict.claim.layer)] if layers else []), *_row(verdict))
-    for word in () if layers else (CONFIRMED, UNDECIDED):
-        folded = [v for v in verdicts if _folds(v) and v.verdict == word]
+            name, numbers, word = _row(verdict)
+            table.add_row(*([str(verdict.claim.layer)] if layers else []), name, *(numbers[column] for column in columns), word)
+    for kind in () if layers else (CONFIRMED, UNDECIDED):
+        folded = [v for v in verdicts if _folds(v) and v.verdict == kind]
         if folded:
             claims = f"independence, {len(folded)} claim{'s' if len(folded) > 1 else ''}"
-            _add_row(table, claims, "", "", "", Text(word, style=STYLES[word]))
+            table.add_row(claims, *("" for _ in columns), Text(kind, style=STYLES[kind]))
     return table
-
-
-def _add_row(table: Table, *cells: str | Text) -> None:
-    """Add a row; a narrow table has no column for the interval."""
-    table.add_row(*(cells if len(table.columns) == len(cells) else (*cells[:-2], cells[-1])))
 
 
 def _folds(verdict: Verdict) -> bool:
@@ -59,7 +65,8 @@ def _folds(verdict: Verdict) -> bool:
     return verdict.claim.quantity.startswith("independence.") and verdict.verdict in (CONFIRMED, UNDECIDED)
 
 
-def _row(verdict: Verdict) -> tuple[str | Text, ...]:
+def _row(verdict: Verdict) -> tuple[str, dict[str, str], Text]:
+    """Name, numbers by column, and verdict."""
     claim, interval = verdict.claim, verdict.interval
     half = max(interval.high - interval.estimate, interval.estimate - interval.low)
     word = Text(verdict.verdict, style=STYLES.get(verdict.verdict, "dim"))
@@ -69,7 +76,8 @@ def _row(verdict: Verdict) -> tuple[str | Text, ...]:
         word = Text("refuted (expected)", style=STYLES[CONFIRMED])
     own = claim.id.removeprefix(f"{claim.ensemble}/{claim.layer}/{claim.quantity}").lstrip("/")
     name = f"{claim.quantity} ({own})" if own else claim.quantity
-    return name, number(claim.predicted), number(interval.estimate), number(half, 2), word
+    numbers = {"predicted": number(claim.predicted), "tolerance": number(claim.tolerance, 2)}
+    return name, numbers | {"estimate": number(interval.estimate)} | dict.fromkeys(_INTERVAL, number(half, 2)), word
 
 
 def number(value: float, digits: int = 6) -> str:

@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 import fanin
 from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
-from fanin.help_texts import ACTIVATION, COST, EXAMPLES, INPUTS, METHOD, SCHEME, STUDY, TARGETS
+from fanin.help_texts import ACTIVATION, COST, EXAMPLES, INPUTS, METHOD, SCHEME, SHOW_EXAMPLES, STUDY, TARGETS
 from fanin.options import Flag, Real, Whole
 from fanin.output import all_dict, check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
 from fanin.subjects import ALL, find_subjects, is_folder, own_study
@@ -122,7 +122,7 @@ def verify(
     return worst(report.exit_code for report in reports)
 
 
-@app.command
+@app.command(help_epilogue=SHOW_EXAMPLES)
 def show(file: str, /, *, layers: Flag = False, json: Flag = False, plot: str | None = None) -> int:
     """Print the report of a result file again.
 
@@ -147,7 +147,7 @@ def show(file: str, /, *, layers: Flag = False, json: Flag = False, plot: str | 
     return 0
 
 
-@app.command
+@app.command(help_epilogue="")
 def init(file: str, /) -> int:
     """Write a commented example of a study to a new .toml file.
 
@@ -162,7 +162,7 @@ def init(file: str, /) -> int:
     return 0
 
 
-@app.command
+@app.command(help_epilogue="")
 def env() -> int:
     """Print versions and machine: what a bug report needs."""
     from fanin.provenance import provenance
@@ -176,7 +176,7 @@ def env() -> int:
     return 0
 
 
-@app.command
+@app.command(help_epilogue="")
 def schemes(name: str | None = None, /, *, fan_in: Whole = None, fan_out: Whole = 1) -> int:
     """Print the named initialization schemes, or the numbers of one.
 

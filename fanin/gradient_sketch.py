@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from rich.console import Console
@@ -30,7 +31,7 @@ def gradient_sketch(profiles: dict[str, Profile], console: Console) -> list[Text
     low, high = float(known.min()), float(known.max())
     blocks = (BLOCKS if fits(console, BLOCKS) else ASCII_BLOCKS)[1:]
     names = min(max(len(label) for label in drawn), max(8, console.width - _CELLS))
-    lines = [Text(f"|delta| from layer 1 to the output, log scale 1e{low:.0f} to 1e{high:.0f}", style="dim")]
+    lines = [Text(f"|delta| from layer 1 to the output, log scale {_end(low, math.floor)} to {_end(high, math.ceil)}", style="dim")]
     for label, pair in curves.items():
         for name, curve in zip((label, ""), pair, strict=True):
             what = "typical" if name else "rms"
@@ -38,6 +39,18 @@ def gradient_sketch(profiles: dict[str, Profile], console: Console) -> list[Text
             head = f"{_cut(name, names):>{names}}  {what:<7}  "
             lines.append(Text(head) + Text(_drawn(curve, low, high, blocks, cells), style="cyan"))
     return lines
+
+
+def _end(log: float, towards: Callable[[float], int]) -> str:
+    """10 to a power in one digit, rounded away from the other end of the scale.
+
+    >>> _end(math.log10(0.044), math.floor), _end(math.log10(3.1), math.ceil), _end(-0.001, math.ceil), _end(-45.2, math.floor)
+    ('0.04', '4', '1', '6e-46')
+    """
+    power = math.floor(log)
+    digit = towards(round(10.0 ** (log - power), 9))
+    digit, power = (1, power + 1) if digit == 10 else (digit, power)
+    return f"{digit * 10.0**power:.1g}" if -4 < power < 1 else f"{digit}e{power:+03d}"
 
 
 def _cut(text: str, length: int) -> str:

@@ -1,4 +1,4 @@
-"""What `fanin verify --help` says at length."""
+"""What `fanin verify --help` and `fanin show --help` say at length."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ Examples:
       a study of your own
   fanin theory tanh --bias-std 0.05
       what theory says of deep networks: fixed points, edge of chaos, layer by layer
+"""
+
+SHOW_EXAMPLES = """
+Examples:
+  fanin show run.nc
+  fanin show run.nc --layers
+      every claim of every layer of a network
+  fanin show run.nc --plot run.png
 """
 
 STUDY = (

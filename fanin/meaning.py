@@ -8,7 +8,7 @@ import numpy as np
 
 from fanin.engine.accumulators import Accumulators
 from fanin.layer_profile import Profile, has_profile, profile_of
-from fanin.network_story import network_story, percent, trend
+from fanin.network_story import few_networks, network_story, percent, trend
 from fanin.report import Report
 from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED
 
@@ -27,7 +27,7 @@ def meaning(report: Report, profiles: dict[str, Profile] | None = None) -> str:
     if report.study.compared:
         return _comparisons(report)
     if profiles is None:
-        profiles = {label: profile_of(report.results[label]) for label in networks}
+        profiles = {label: profile_of(report.results[label], label) for label in networks}
     if len(report.results) > _TOLD:
         return _extremes(profiles)
     costs = {profiles[label].ensemble.cost for label in networks}
@@ -72,7 +72,7 @@ def _extremes(profiles: dict[str, Profile]) -> str:
         if known:
             least, most = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
             parts.append(words.format(f"from {shown(known[least])} ({least}) to {shown(known[most])} ({most})"))
-    found = ", and ".join(parts)
+    found = few_networks(next(iter(profiles.values())).networks) + ", and ".join(parts)
     return f"{found[0].upper()}{found[1:]}." if parts else f"{len(profiles)} ensembles of networks were sampled."
 
 

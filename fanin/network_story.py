@@ -1,7 +1,8 @@
 """What the numbers of a network mean, in plain words: the typical neuron and the mean square each get their say.
 
-Guarantee: every number in a sentence is an estimate of the run, rounded to two digits. Where the median of |delta| and its root
-mean square tell opposite stories, both are told.
+Guarantee: every number in a sentence is an estimate of the run, rounded; or, of the variance of z and the mean square of phi, what
+theory knows exactly, where the run does not contradict it. What the run does not pin down is said to be "as far as these networks
+show". Where the median of |delta| and its root mean square tell opposite stories, both are told.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ HIGH, LOW = 0.2, 0.05
 """Shares of saturated neurons from which, and up to which, a layer counts as saturated and as not."""
 
 _NEARLY_NONE, _SMALL = 0.01, 0.2  # median |delta| over its root mean square; 0.67 for a Gaussian
+FEW = 100
+"""Networks below which a sentence begins with how few they are."""
+
+_SHOWN = " as far as these networks show"
+_CONSTANT = 1e-6  # relative, of what theory knows exactly
 _MOST_LOST = 0.5  # of the networks, beyond which nothing is said of the others
 _STEADY = 1.1  # a change in all by less is none
 _PER_LAYER = 1.5  # a factor per layer from here on is said as one, a smaller one in percent
@@ -65,6 +71,19 @@ def network_story(profile: Profile, output: bool = False) -> str:
 
     output : whether to say what the typical neuron of the output sends back, as studies of several costs want it.
     """
+    return f"{few_networks(profile.networks)}{_story(profile, output)}"
+
+
+def few_networks(networks: int) -> str:
+    """What a sentence on few networks begins with.
+
+    >>> few_networks(4), few_networks(1), few_networks(100)
+    ('in only 4 networks: ', 'in only 1 network: ', '')
+    """
+    return f"in only {networks} network{'' if networks == 1 else 's'}: " if networks < FEW else ""
+
+
+def _story(profile: Profile, output: bool) -> str:
     finite = profile.networks - profile.counts["nonfinite"]
     if not finite[0]:
         return "no network gave a finite pre-activation"
@@ -164,20 +183,28 @@ def _dead(profile: Profile) -> str:
 
 def _forward(profile: Profile) -> list[str]:
     """What becomes of the variance of z, and of a typical network's mean square of phi."""
-    variance = profile.values["z.variance"]
+    variance, exact = profile.values["z.variance"], profile.exact["z.variance"]
+    is_pinned, is_exact = bool(profile.pinned["z.variance"].all()), bool(np.isfinite(exact).all())
+    variance = exact if is_exact else variance
     found = trend(profile.layers, variance, towards_input=False)
+    ending = "" if is_pinned else " by theory (too few of these networks carry it to show that)" if is_exact else _SHOWN
     if found is None:
-        return [] if not np.isfinite(variance[0]) else [f"the variance of z is {variance[0]:.3g}"]
-    if math.log(_STEADY) < abs(found.rate) * (found.last - found.first) < math.log(10.0):
+        return [] if not np.isfinite(variance[0]) else [f"the variance of z is {variance[0]:.3g}{ending}"]
+    if is_exact and np.ptp(variance) <= _CONSTANT * variance[0]:
+        parts = [f"the variance of z is {variance[0]:.4g} in every layer{ending}"]
+    elif math.log(_STEADY) < abs(found.rate) * (found.last - found.first) < math.log(10.0):
         ends = f"from {variance[0]:.4g} in layer {found.first} to {variance[-1]:.4g} in layer {found.last}"
-        parts = [f"the variance of z goes {ends}"]
+        parts = [f"the variance of z goes {ends}{ending}"]
     else:
-        parts = [f"the variance of z {found.words(False)}"]
+        parts = [f"the variance of z {found.words(False)}{ending}"]
     # The output's q is that of few neurons; the last hidden layer's is the network's.
     layer = int(profile.layers[profile.layers < profile.ensemble.depth][-1]) if profile.ensemble.depth > 1 else 1
+    at = int(np.searchsorted(profile.layers, layer))
+    known = float(profile.exact["q"][at])
     mean, typical = profile.at("q", layer), math.exp(min(profile.at("q.lognorm.mean", layer), 700.0))
+    mean, ending = (known, "") if math.isfinite(known) else (mean, "" if profile.pinned["q"][at] else _SHOWN)
     if mean > 0.0 and typical < 0.8 * mean:
-        parts.append(f"in a typical network the mean square of phi in layer {layer} is {typical / mean:.2g} of its mean")
+        parts.append(f"in a typical network the mean square of phi in layer {layer} is {typical / mean:.2g} of its mean{ending}")
     return parts
 
 
@@ -186,9 +213,11 @@ def _correlation(profile: Profile) -> str:
     if not known.any():
         return ""
     values, layers = profile.values["correlation"][known], profile.layers[known]
+    ending = "" if profile.pinned["correlation"][known].all() else _SHOWN
     if layers.size == 1:
-        return f"two inputs have the correlation {values[0]:.3f}"
-    return f"the correlation of two inputs goes from {values[0]:.3f} in layer {layers[0]} to {values[-1]:.3f} in layer {layers[-1]}"
+        return f"two inputs have the correlation {values[0]:.3f}{ending}"
+    ends = f"from {values[0]:.3f} in layer {layers[0]} to {values[-1]:.3f} in layer {layers[-1]}"
+    return f"the correlation of two inputs goes {ends}{ending}"
 
 
 def _typical_neuron(profile: Profile) -> tuple[str, bool]:
@@ -221,7 +250,7 @@ def _gradient(profile: Profile) -> tuple[str, float]:
         return _typical_gradient(profile)
     words = f"the mean-square gradient {found.words(True)}"
     if not profile.steady[0]:
-        words += " as far as these networks show"
+        words += _SHOWN
     first = profile.values["delta.lognorm.mean"][0]
     typical = math.exp(first - math.log(squares[0])) if math.isfinite(first) else 1.0
     if typical < 0.2:

@@ -20,6 +20,7 @@ from fanin.engine.spec import Ensemble
 from fanin.layer_profile import LARGEST, SMALLEST, Profile
 from fanin.network_story import percent
 from fanin.stats.verdict import ASSUMED, UNDECIDED, Verdict
+from fanin.wide_claims import wide_claims
 
 ROWS = 12
 _ENDS = 3
@@ -196,18 +197,20 @@ def print_network(label: str, profile: Profile, method: str, verdicts: list[Verd
     for line in losses(profile):
         console.print(Text(line, style="red"))
     console.print(layer_table(profile, verdicts, console.width, every))
+    for line in wide_claims(verdicts):
+        console.print(Text(line, style="yellow"))
     for line in small_changes(verdicts):
         console.print(Text(line))
     if every:
         for layer in profile.layers:
             if found := [v for v in verdicts if v.claim.layer == layer]:
                 console.print(Text(f"\n{label}, layer {layer}", style="bold"))
-                console.print(claim_table(found, console))
+                console.print(claim_table(found, console, tolerances=True))
         return
     wrong = [v for v in verdicts if v.verdict != UNDECIDED and not v.as_expected]
     if wrong:
         console.print(Text(f"\n{label}: not as expected", style="bold red"))
-        console.print(claim_table(wrong[:_LISTED], console, layers=True))
+        console.print(claim_table(wrong[:_LISTED], console, layers=True, tolerances=True))
         if len(wrong) > _LISTED:
             console.print(Text(f"and {len(wrong) - _LISTED} more; --layers shows all", style="red"))
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fanin.studies import Study
 
 
+_FEWEST_COLUMNS = 40
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One object on one line, and nothing else."""
     import json
@@ -26,9 +29,10 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_table(report: Report, first: bool = True, layers: bool = False) -> None:
-    """A report as a person reads it, 80 columns wide where no terminal says otherwise; an empty line before all but the first.
+    """A report as a person reads it, with an empty line before all but the first.
 
-    layers : every claim of every layer of a network.
+    It is as wide as the terminal; elsewhere 80 columns, or fewer where the variable COLUMNS says so. layers : every claim of every
+    layer of a network.
     """
     from rich.console import Console
 
@@ -39,7 +43,7 @@ def print_table(report: Report, first: bool = True, layers: bool = False) -> Non
             raise BrokenPipeError
 
     console = Output(highlight=False)
-    console = console if console.is_terminal else Output(highlight=False, width=WIDTH)
+    console = console if console.is_terminal else Output(highlight=False, width=_columns(WIDTH))
 
     def show() -> None:
         if not first:
@@ -47,6 +51,12 @@ def print_table(report: Report, first: bool = True, layers: bool = False) -> Non
         print_report(report, console, layers)
 
     _print_for_a_reader(show)
+
+
+def _columns(most: int) -> int:
+    """What the variable COLUMNS asks for, from 40 on; at most the given number."""
+    asked = os.environ.get("COLUMNS", "")
+    return min(max(int(asked), _FEWEST_COLUMNS), most) if asked.isascii() and asked.isdigit() and len(asked) < 10 else most
 
 
 def _print_for_a_reader(show: Any) -> None:

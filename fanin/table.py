@@ -43,7 +43,7 @@ def print_report(report: Report, console: Console, layers: bool = False) -> None
     sampler = f"{' and '.join(methods)} sampler{'s' if len(methods) > 1 else ''}"
     sampled = f"{first.networks:,} networks per ensemble, {sampler}, seed {first.seed}, {report.seconds:.1f} s"
     console.print(Text(sampled, style="dim"))
-    profiles = {label: profile_of(result) for label, result in report.results.items() if has_profile(result)}
+    profiles = {label: profile_of(result, label) for label, result in report.results.items() if has_profile(result)}
     if profiles:
         sketch = gradient_sketch(profiles, console)
     else:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 
 import numpy as np
 
 from fanin.engine.spec import Ensemble
-from fanin.stats.backward_theory import BackwardLayer, backward_layers, first_sizes, gradient_quantile, returned
+from fanin.stats.backward_theory import (
+    BackwardLayer,
+    backward_layers,
+    first_sizes,
+    gradient_quantile,
+    passed_shift,
+    returned,
+    turned,
+)
 from fanin.stats.correlations import PairTheory
 from fanin.stats.forward_theory import EXACT, LIMIT, MEAN_FIELD, ForwardLayer, Number
-from fanin.stats.network_prediction import NetworkPrediction, Place, logarithm, moment, ranked, share, unknown
+from fanin.stats.network_prediction import BACKWARD, NetworkPrediction, Place, logarithm, moment, ranked, share, unknown
 
 OUTPUT = "z is Gaussian, delta by the cost"
 BACK = "infinite width: Schoenholz et al. 2017, with the part of delta along z by conditioning: Bolthausen 2014"
@@ -44,15 +53,19 @@ class BackwardPredictions:
         back = self._back(name, layer)
         exact = self.ensemble.depth == 1 and self.layers[0].normal and not base.startswith("jacobian")
         kind = (EXACT, "", OUTPUT) if exact else (LIMIT, "1/n", BACK)
-        place = Place(name, layer, back.shared + back.averaged)
+        here = self.layers[layer - 1]
+        place = self._place(name, layer, back.shared + back.averaged, self._shift("delta", layer))
+        of_law = dataclasses.replace(place, spread=place.spread + here.spread, shift=place.shift + here.shift)
         if base == "delta.below":
             value = float(back.law.cdf((argument or 0.0) * math.exp(min(-back.scale, _LARGEST_LOG)))[0])
-            return share(place, Number(value, 1e-4, *kind))
+            return share(of_law, Number(value, 1e-4, *kind))
         if base.endswith((".quantile", ".median")):
-            return self._quantile(place, base, 0.5 if argument is None else argument, kind)
+            return self._quantile(of_law, base, 0.5 if argument is None else argument, kind)
         if base == "delta.kurtosis":  # of the neurons of one network, averaged over networks
             kurtosis = back.kurtosis
-            over_neurons = Place(name, layer, back.shared + (kurtosis - 1.0) / self.ensemble.widths[layer])
+            # A ratio of means over n neurons; kurtosis^2 stands for the sixth moment.
+            own = kurtosis**2 / (3.0 * self.ensemble.widths[layer])
+            over_neurons = dataclasses.replace(of_law, spread=back.shared + here.spread + own)
             tolerance = max(0.02, 0.05 * abs(kurtosis - 3.0))
             return moment(over_neurons, Number(kurtosis, 1e-10 * kurtosis, LIMIT, "1/n", BACK), tolerance, kurtosis)
         variable = base.partition(".")[0]
@@ -64,21 +77,32 @@ class BackwardPredictions:
                 raise unknown(name, layer, "it is of order 1/n, and its leading order is not known here")
             spread = place.spread + (back.kurtosis - 1.0) / self.ensemble.widths[layer]
             spread += {"delta": 0.0, "grad": self._below_spread(layer), "jacobian": 3.0 / self.ensemble.widths[layer - 1]}[variable]
-            return logarithm(Place(name, layer, spread), Number(value, 0.0, LIMIT, "1/n", BACK))
+            spread += 2.0 * abs(back.pull) * here.spread if variable == "grad" else 0.0
+            over_neurons = dataclasses.replace(place, spread=spread, shift=self._shift(variable, layer))
+            return logarithm(over_neurons, Number(value, 0.0, LIMIT, "1/n", BACK))
         if not abs(value) < _LARGEST_LOG:
             raise unknown(name, layer, "it is out of the range of float64")
         size = math.exp(value)
-        return moment(Place(name, layer, self._shared(variable, layer)), Number(size, 1e-10 * size, *kind), 0.01 * size, size)
+        # The factors of layers are averages, and only what they share stands between expectations.
+        between = self._place(name, layer, back.shared, self._shift(variable, layer))
+        return moment(between, Number(size, 1e-10 * size, *kind), 0.01 * size, size)
 
-    def _shared(self, variable: str, layer: int) -> float:
-        """S of a mean square: the factors of layers are averages, and only what they share stands between expectations."""
-        back, widths = self._all[layer - 1], self.ensemble.widths
-        spread = back.shared
-        if self.ensemble.cost != "linear":  # the part of delta along z rests on a sum over the neurons above
-            spread += math.fsum(1.0 / n for n in widths[layer:-1])
-        if variable == "grad":
-            return spread + abs(back.pull) * self.layers[layer - 1].spread
-        return spread + (2.0 * abs(back.growth) / widths[layer - 1] if variable == "jacobian" else 0.0)
+    def _place(self, name: str, layer: int, spread: float, shift: float) -> Place:
+        return Place(name, layer, spread, shift, max(one.loss for one in self.layers), BACKWARD)
+
+    def _shift(self, variable: str, layer: int) -> float:
+        """D of a mean square."""
+        back, here, widths = self._all[layer - 1], self.layers[layer - 1], self.ensemble.widths
+        # The part of delta along z rests on a sum over the neurons above.
+        sums = 0.0 if self.ensemble.cost == "linear" else math.fsum(1.0 / n for n in widths[layer:-1])
+        if variable == "grad":  # the mean square of what the layer sees moves by D, and delta with it
+            seen = here.gaussian.q / (here.gaussian.q - here.bias)
+            return sums + back.shift + seen * (here.shift + abs(back.pull) * here.spread)
+        if variable == "jacobian":
+            along, noise = returned(self.ensemble, layer, here, back, seen := math.exp(self._below(layer)))
+            part = along**2 * seen / (along**2 * seen + noise)
+            return sums + passed_shift(here, back, part) + turned(here, back) / widths[layer - 1]
+        return sums + back.shift
 
     def _below(self, layer: int) -> float:
         """ln of the mean square of what the layer sees."""
@@ -114,7 +138,7 @@ class BackwardPredictions:
         if base.startswith("delta"):
             return ranked(place, Number(0.0, 1e-4, *kind), lambda rank: unit * back.law.quantile(rank), p, bounded=True)
         sizes, chances = self._seen(layer)
-        wider = Place(place.name, layer, place.spread + self._below_spread(layer))
+        wider = dataclasses.replace(place, spread=place.spread + self._below_spread(layer))
         quantile = lambda rank: unit * gradient_quantile(back.law, sizes, chances, rank)  # noqa: E731
         return ranked(wider, Number(0.0, 1e-3, *kind), quantile, p, bounded=True)
 
@@ -129,13 +153,13 @@ class BackwardPredictions:
     def agreement(self, name: str, base: str, layer: int) -> NetworkPrediction:
         """The correlation of two inputs, in z or in delta."""
         here = self.layers[layer - 1]
-        spread = here.spread + 1.0 / self.ensemble.widths[layer]  # the last: of a cosine over so many neurons
+        place = Place(name, layer, here.spread + 1.0 / self.ensemble.widths[layer], here.shift, here.loss)  # of a cosine
         if base == "delta.correlation":
             if self.ensemble.cost != "linear":
                 raise unknown(name, layer, "it is known for the cost linear, whose direction the inputs share")
             back = self._back(name, layer)
-            spread += back.shared + back.averaged
+            place = self._place(name, layer, place.spread + back.shared + back.averaged, place.shift + back.shift)
             value = self._pairs.delta(name, layer)
         else:
             value = self._pairs.correlation(name, layer)
-        return moment(Place(name, layer, spread), Number(value, 1e-6, LIMIT, "1/n", MEAN_FIELD), 0.005, 1.0)
+        return moment(place, Number(value, 1e-6, LIMIT, "1/n", MEAN_FIELD), 0.005, 1.0)

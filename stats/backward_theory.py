@@ -93,9 +93,10 @@ class BackwardLayer:
     """One layer. In units of exp(scale): square, the mean square of delta; along, E[z delta]; law, that of |delta|.
 
     kurtosis : of delta. shared, averaged : relative variances between networks of the mean square that comes from above, about: by
-    the conditional variances of z in this layer and above, and by averages over finitely many delta there. growth, pull, later : of
-    the recursion for the first; how the mean square grows with Q, relative, by this layer alone and with those above; the part of
-    `shared` that arises above.
+    the conditional variances of z in this layer and above, and by averages over finitely many delta there. shift, lean_shift :
+    bounds of the relative shift of E delta^2 and of E[z delta] to leading order in 1/n. pull, lean : d ln E delta^2 and d ln E[z
+    delta] by d ln Q of this layer, with the layers above following. later : the part of `shared` that arises above. turn : E
+    (z delta)^2 / (Var z E delta^2) - 1.
     """
 
     scale: float
@@ -105,9 +106,12 @@ class BackwardLayer:
     law: SizeLaw
     shared: float
     averaged: float
-    growth: float
+    shift: float
+    lean_shift: float
     pull: float
+    lean: float
     later: float
+    turn: float
 
     @property
     def log_square(self) -> float:
@@ -146,14 +150,11 @@ def backward_layers(ensemble: Ensemble, forward: list[ForwardLayer]) -> list[Bac
 def _output(ensemble: Ensemble, forward: ForwardLayer) -> BackwardLayer | None:
     """The last layer, by the cost."""
     one = forward.gaussian
-    growth, bend = one.slope_growth if ensemble.cost != "cross-entropy" else (0.0, 0.0)
-    if ensemble.cost != "linear":
-        growth, bend = max(abs(growth), 0.5), max(abs(bend), 0.5)  # (phi - y)^2 is between 0 and 1 and grows more slowly than q
-    shared = forward.spread * (growth**2 + 0.5 * abs(bend))
-    spreads = shared, 0.0, growth, growth, 0.5 * abs(bend) * forward.spread
+    z, chance = one.nodes
     if ensemble.cost == "linear":
-        z, chance = one.nodes
-        law = SizeLaw(np.zeros(z.size), np.abs(one.function.slope(z)), chance)
+        slopes = one.function.slope(z)
+        law = SizeLaw(np.zeros(z.size), np.abs(slopes), chance)
+        spreads = _output_spreads(forward, slopes**2, np.zeros(z.size))
         return _made(0.0, one.mean(0, 2), 3.0 * one.mean(0, 4), 0.0, law, *spreads)
     targets = targets_of(ensemble)
     assert targets is not None
@@ -163,6 +164,9 @@ def _output(ensemble: Ensemble, forward: ForwardLayer) -> BackwardLayer | None:
     fourth = sum(chance * _residual(one, y, 4, four) for y, chance in targets)
     mean = sum(chance * y for y, chance in targets)
     along = one.mean(1, 1, 1) - mean * one.mean(0, 1, 1) if quadratic else one.mean(1, 0, 1)
+    values, slopes = one.function.value(z), one.function.slope(z) if quadratic else 1.0
+    squares = sum((share * ((values - y) * slopes) ** 2 for y, share in targets), np.zeros(z.size))
+    spreads = _output_spreads(forward, squares, z * (values - mean) * slopes)
     std = math.sqrt(one.q)
     z = np.linspace(-8.5 * std, 8.5 * std, _DENSE)
     weight = np.exp(-0.5 * (z / std) ** 2)
@@ -171,6 +175,19 @@ def _output(ensemble: Ensemble, forward: ForwardLayer) -> BackwardLayer | None:
     places = np.concatenate([(value - y) * slope for y, _ in targets])
     chances = np.concatenate([weight * chance for _, chance in targets])
     return _made(0.0, square, fourth, along, SizeLaw(places, np.zeros(places.size), chances), *spreads)
+
+
+def _output_spreads(forward: ForwardLayer, squares: Array, leans: Array) -> tuple[float, ...]:
+    """From E delta^2 and E[z delta] given z, at the nodes."""
+    one, spread, shift = forward.gaussian, forward.spread, forward.shift
+    (pull, bend), (lean, lean_bend) = one.response(squares), one.response(leans)
+    shifts = abs(pull) * shift + 0.5 * abs(bend) * spread, abs(lean) * shift + 0.5 * abs(lean_bend) * spread
+    return spread * pull**2, 0.0, *shifts, pull, lean, 0.0, _turn(one, squares)
+
+
+def _turn(one: GaussianLayer, squares: Array) -> float:
+    """E z^2 g / (Var z E g) - 1."""
+    return 2.0 * one.response(squares)[0]
 
 
 def _residual(one: GaussianLayer, y: float, power: int, slopes: int) -> float:
@@ -189,20 +206,44 @@ def _hidden(ensemble: Ensemble, layer: int, forward: list[ForwardLayer], above: 
     with_z = along**2 * one.mean(2, 2)
     square = with_z + noise * one.mean(0, 2)
     fourth = along**4 * one.mean(4, 4) + 6.0 * along**2 * noise * one.mean(2, 4) + 3.0 * noise**2 * one.mean(0, 4)
+    if not square > 0.0:
+        return None
     z, chance = one.nodes
-    slope = one.function.slope(z)
-    law = SizeLaw(along * slope * one.function.value(z), math.sqrt(noise) * np.abs(slope), chance)
+    slope, values = one.function.slope(z), one.function.value(z)
+    law = SizeLaw(along * slope * values, math.sqrt(noise) * np.abs(slope), chance)
     scale = above.scale + 0.5 * math.log(above.square)
+    squares = slope**2 * (along**2 * values**2 + noise)
+    (growth, bend), (lean, lean_bend) = one.response(squares), one.response(z * slope * values)
+    n, share = ensemble.widths[layer], with_z / square
     carried = upper.square * one.growth * one.q / upper.gaussian.q
-    growth, bend = one.slope_growth
-    pull = growth + carried * above.pull
-    fresh = max(upper.spread - carried**2 * here.spread, 0.0) * above.pull**2
-    # The last term: one of the directions of W^T delta, that of phi, has the weight E z^2 phi'^2 / q in place of E phi'^2.
-    later = above.later + fresh + 0.5 * abs(bend) * here.spread + 2.0 * abs(above.growth) / ensemble.widths[layer]
-    averaged = above.averaged + (above.kurtosis - 1.0 + (with_z / square if with_z else 0.0)) / n_above
-    return _made(
-        scale, square, fourth, along * one.mean(1, 1, 1), law, later + here.spread * pull**2, averaged, growth, pull, later
-    )
+    pull = passed_pull(above, share)
+    # Q above shares the neurons of this layer with the mean square of delta here, and W^T delta lies in part along phi.
+    seen, both = one.mean(2), float(chance @ (values**2 * squares))
+    tie = abs(pull) * upper.square * seen / upper.gaussian.q * abs(both / (seen * square) - 1.0) / n
+    aligned = one.mean(2, 2) / (seen * one.mean(0, 2)) * turned(upper, above) / n
+    shift = passed_shift(upper, above, share) + abs(growth) * here.shift + 0.5 * abs(bend) * here.spread + tie + aligned
+    lean_shift = above.lean_shift + upper.shift + upper.spread + abs(lean) * here.shift + 0.5 * abs(lean_bend) * here.spread
+    later = above.later + max(upper.spread - carried**2 * here.spread, 0.0) * pull**2
+    averaged = above.averaged + (above.kurtosis - 1.0 + (share if with_z else 0.0)) / n_above
+    pull, lean = growth + carried * pull, lean + carried * (above.lean - 1.0)
+    spreads = later + here.spread * pull**2, averaged, shift, lean_shift, pull, lean, later, _turn(one, squares)
+    return _made(scale, square, fourth, along * one.mean(1, 1, 1), law, *spreads)
+
+
+def passed_pull(above: BackwardLayer, share: float) -> float:
+    """d ln E (W^T delta)^2 by d ln Q of the layer of delta. share : of that mean square which comes by the part along z."""
+    return (1.0 - share) * above.pull + 2.0 * share * (above.lean - 1.0)
+
+
+def passed_shift(upper: ForwardLayer, above: BackwardLayer, share: float) -> float:
+    """A bound of the relative shift of E (W^T delta)^2, so far as it arises in the layer of delta and above."""
+    along = 2.0 * (above.lean_shift + upper.shift + upper.spread)
+    return (1.0 - share) * above.shift + share * along
+
+
+def turned(upper: ForwardLayer, above: BackwardLayer) -> float:
+    """How far the weight of the direction of phi among those of W^T delta may be from that of the others, relative, where n = 1."""
+    return abs(above.turn) + above.along**2 / (above.square * upper.gaussian.q)
 
 
 def returned(ensemble: Ensemble, layer: int, forward: ForwardLayer, backward: BackwardLayer, seen: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ which is right for lognormal statistics.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -29,7 +29,7 @@ _ROUNDING = Fraction(1, 10**9)
 @dataclass(frozen=True)
 class ClusterMean:
     """Of one statistic over networks. trials : networks. mean, variance : over networks (divisor trials; NaN where the squares left
-    the range of float64). share : (mean)^2 / (mean square), the Kish share of networks that make up the sum."""
+    the range of float64). share : (mean)^2 / (mean square), the Kish share of networks that make up the sum; 0 where that is 0."""
 
     trials: int
     mean: float
@@ -50,7 +50,7 @@ def cluster_mean(summary: LayerSummary, statistic: str) -> ClusterMean:
     mean, square = summary.sum(statistic) / trials, summary.sum(f"{statistic}*{statistic}") / trials
     if square < mean**2 * (1 - _ROUNDING):
         return ClusterMean(trials, to_float(mean), math.nan, 0.0)
-    share = float(mean**2 / square) if square else 1.0
+    share = float(mean**2 / square) if square else 0.0  # what was never seen may be rare, and large
     return ClusterMean(trials, to_float(mean), to_float(max(square - mean**2, Fraction(0))), min(share, 1.0))
 
 
@@ -62,12 +62,19 @@ def to_float(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def mean_in_range(summary: LayerSummary, statistic: str, span: float, error: float) -> Interval:
-    """The mean of a statistic whose values lie on a range of length `span`."""
+def mean_in_range(summary: LayerSummary, statistic: str, least: float, most: float, error: float) -> Interval:
+    """The mean of a statistic whose values lie between `least` and `most`."""
     found = cluster_mean(summary, statistic)
     if found.trials == 0:
         return NOTHING
-    return bounded_mean(found.mean, found.variance * found.trials / max(found.trials - 1, 1), found.trials, span, error)
+    variance = found.variance * found.trials / max(found.trials - 1, 1)
+    return within(bounded_mean(found.mean, variance, found.trials, most - least, error), least, most)
+
+
+def within(interval: Interval, least: float, most: float) -> Interval:
+    """An interval without what lies outside the possible range; the whole line, which says that nothing is known, stays."""
+    low, high = interval.low, interval.high
+    return replace(interval, low=low if math.isinf(low) else max(low, least), high=high if math.isinf(high) else min(high, most))
 
 
 def mean_square(summary: LayerSummary, statistic: str, error: float) -> Interval:

@@ -50,7 +50,7 @@ def _flat_intervals(function: ActivationFunction, threshold: float) -> tuple[tup
     ends = [-math.inf] if flat[0] else []
     for place in np.nonzero(flat[1:] != flat[:-1])[0]:
         low, high = float(grid[place]), float(grid[place + 1])
-        ends.append(crossing(lambda z: abs(float(function.slope(np.array([z]))[0])) - threshold, low, high, 1e-14))
+        ends.append(crossing(lambda z: abs(float(function.slope(np.array([z]))[0])) - threshold, low, high, 1e-60))
     if flat[-1]:
         ends.append(math.inf)
     return tuple(zip(ends[::2], ends[1::2], strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -24,7 +25,7 @@ class ForwardPredictions:
     def predict(self, name: str, base: str, argument: float | None, layer: int) -> NetworkPrediction:
         """The prediction of one quantity of a layer that is there."""
         here = self.layers[layer - 1]
-        place, one = Place(name, layer, here.spread), here.gaussian
+        place, one = Place(name, layer, here.spread, here.shift, here.loss), here.gaussian
         survival, saturated = here.survival, one.saturated if base == "phi.saturated" else 0.0
         if survival is None and base == "share.dead":
             raise unknown(name, layer, "it is known for Gaussian weights and built-in activations")
@@ -104,7 +105,8 @@ class ForwardPredictions:
             raise unknown(place.name, layer, "it is known for relu and identity without biases")
         one = self.layers[layer - 1].gaussian
         value = one.mean(2)
-        over_neurons = Place(place.name, layer, place.spread + one.spread / value**2 / ensemble.widths[layer])
+        steep = one.growth * one.q / value
+        over_neurons = dataclasses.replace(place, spread=place.spread * steep**2 + one.spread / value**2 / ensemble.widths[layer])
         return logarithm(over_neurons, Number(math.log(value), 0.0, LIMIT, "1/n", MEAN_FIELD))
 
 

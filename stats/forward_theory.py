@@ -49,8 +49,8 @@ class ForwardLayer:
 
     gaussian : z ~ N(0, K) of the limit. normal : whether that is its exact law. variance, kurtosis : of z.
     q : E phi^2. spread : Var Q / K^2 to leading order, with what else keeps z from being Gaussian: a third of its excess
-    kurtosis, about. square : weight variance times fan-in. bias : bias variance. survival : probability that q is not 0, None where
-    it is not known.
+    kurtosis, about. shift : |E Q - K| / K to leading order. square : weight variance times fan-in. bias : bias variance. survival :
+    probability that q is not 0, None where it is not known. loss : a bound of the probability that the layer is dead.
     """
 
     gaussian: GaussianLayer
@@ -59,20 +59,24 @@ class ForwardLayer:
     kurtosis: Number
     q: Number
     spread: float
+    shift: float
     square: float
     bias: float
     survival: float | None
+    loss: float
 
 
 @dataclass
 class _Walk:
-    """Where the recursion stands. rays : (E Q, E Q^2) while they are exact. gaussian : whether all layers so far are Gaussian given
-    the one below, from a normal first one. survival : probability that the layer sees or adds something other than 0."""
+    """Where the recursion stands. blur : a bound of the shift by what keeps z from being Gaussian. rays : (E Q, E Q^2) while they
+    are exact. gaussian : whether all layers so far are Gaussian given the one below, from a normal first one. survival :
+    probability that the layer sees or adds something other than 0."""
 
     limit: float
     error: float
     spread: float
     shift: float
+    blur: float
     excess: float
     rays: tuple[float, float] | None
     gaussian: bool
@@ -92,7 +96,7 @@ def forward_layers(ensemble: Ensemble, networks: int | None) -> tuple[Preactivat
     spread = 0.0 if normal else abs(ratio - 1.0) * size**2
     # Rows of data keep lengths of their own however many inputs there are: what follows has no limit, and S says so.
     apart = 1.0 if ensemble.inputs.kind == "rows" and ratio > 1.001 else 0.0
-    walk = _Walk(size, 1e-15 * size, spread, 0.0, apart, rays, normal, alive)
+    walk = _Walk(size, 1e-15 * size, spread, 0.0, 0.0, apart, rays, normal, alive)
     layers: list[ForwardLayer] = []
     for layer in range(1, ensemble.depth + 1):
         if layer > 1 and (reason := _step(ensemble, layer, layers[-1], walk)):
@@ -141,6 +145,7 @@ def _step(ensemble: Ensemble, layer: int, last: ForwardLayer, walk: _Walk) -> st
     if not _RANGE[0] <= square + b2 <= _RANGE[1]:
         return f"the variance of z in layer {layer} is {square + b2:.3g}, out of range"
     slope = w2 * below.growth
+    walk.blur = abs(slope) * walk.blur + 0.5 * w2 * abs(below.bend) * walk.excess * walk.limit**2
     walk.shift = slope * walk.shift + 0.5 * w2 * below.bend * walk.spread
     walk.spread = slope**2 * walk.spread + w2**2 * below.spread / n
     walk.error = abs(slope) * walk.error + w2 * below.error(2) + 1e-15 * square
@@ -179,10 +184,24 @@ def _layer(ensemble: Ensemble, layer: int, layers: list[ForwardLayer], walk: _Wa
         kurtosis=kurtosis,
         q=_of_q(ensemble, layer, walk, first, gaussian),
         spread=walk.spread / walk.limit**2 + walk.excess,
+        shift=(abs(walk.shift) + walk.blur) / walk.limit,
         square=w2,
         bias=b2,
-        survival=_survival(ensemble, layer, walk.survival),
+        survival=(survival := _survival(ensemble, layer, walk.survival)),
+        loss=1.0 - survival if survival is not None else _loss(ensemble, [*(one.gaussian for one in layers), gaussian]),
     )
+
+
+def _loss(ensemble: Ensemble, layers: list[GaussianLayer]) -> float:
+    """Of death of the last of some layers, where the chance is not known: all its phi are 0, or all below are and there are no
+    biases."""
+    lost = 0.0
+    for layer, one in enumerate(layers, 1):
+        if _scales(ensemble, layer)[1] > 0.0:
+            lost = 0.0
+        z, chance = one.nodes
+        lost += float(chance[one.function.value(z) == 0.0].sum()) ** ensemble.widths[layer]
+    return min(lost, 1.0)
 
 
 def _survival(ensemble: Ensemble, layer: int, seen: float | None) -> float | None:

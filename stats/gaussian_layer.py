@@ -29,8 +29,6 @@ TERMS = (
     (1, 1, 1),
     (2, 0, 2),
     (2, 0, 4),
-    (0, 2, 2),
-    (0, 2, 4),
 )
 """Powers of phi, phi' and z whose means are computed together."""
 
@@ -102,12 +100,14 @@ class GaussianLayer:
         q = self.q
         return (self.mean(2, 0, 4) / q**2 - 6.0 * self.mean(2, 0, 2) / q + 3.0 * self.mean(2)) / (4.0 * q**2)
 
-    @property
-    def slope_growth(self) -> tuple[float, float]:
-        """q (d/dq) and q^2 (d/dq)^2 of E phi'^2, over E phi'^2."""
-        square = self.mean(0, 2)
-        two, four = self.mean(0, 2, 2) / (self.q * square), self.mean(0, 2, 4) / (self.q**2 * square)
-        return 0.5 * (two - 1.0), 0.25 * (four - 6.0 * two + 3.0)
+    def response(self, values: Array) -> tuple[float, float]:
+        """q d/dq and q^2 d^2/dq^2 of E g, over E g, from the values of g at the `nodes`; 0 where E g is 0."""
+        z, chance = self.nodes
+        x2, total = z**2 / self.q, float(chance @ values)
+        if total == 0.0:
+            return 0.0, 0.0
+        first, second = float(chance @ (0.5 * (x2 - 1.0) * values)), float(chance @ (0.25 * (x2**2 - 6.0 * x2 + 3.0) * values))
+        return first / total, second / total
 
     @property
     def spread(self) -> float:
@@ -157,14 +157,14 @@ gaussian_layer = functools.lru_cache(maxsize=1024)(GaussianLayer)
 def _intervals(excess: Callable[[Array], Array], kinks: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
     """Where a function is negative, ascending; the outermost intervals reach to infinity."""
     sizes = np.geomspace(1e-4, 1e4, 4000)
-    edges = np.array([place for kink in kinks for place in (kink - 1e-6 * max(1, abs(kink)), kink + 1e-6 * max(1, abs(kink)))])
+    edges = np.array([place for kink in kinks for place in (np.nextafter(kink, -np.inf), kink, np.nextafter(kink, np.inf))])
     grid = np.unique(np.concatenate([-sizes, [0.0], sizes, edges]))
     inside = excess(grid) < 0.0
     ends = [-math.inf] if inside[0] else []
     for place in np.nonzero(inside[1:] != inside[:-1])[0]:
         low, high = float(grid[place]), float(grid[place + 1])
         sign = lambda z: -1.0 if excess(np.array([z]))[0] < 0.0 else 1.0  # noqa: E731
-        ends.append(crossing(sign, low, high, 1e-12))
+        ends.append(crossing(sign, low, high, 1e-60))
     if inside[-1]:
         ends.append(math.inf)
     return tuple(zip(ends[::2], ends[1::2], strict=True))

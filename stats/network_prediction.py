@@ -6,12 +6,16 @@ ReLU and identity without biases. Laws and shares beyond layer 1, and all that c
 
 Default tolerances of exact values: variances and mean squares 0.5 % (1 % for moments of phi' and what comes back), means 0.005
 standard deviations, skewness 0.01, kurtosis 0.02 or 5 % of the excess, shares 0.002, quantiles 0.03 in rank (bins are 3 % wide),
-correlations 0.005. To that a limit adds what it neglects, by S, the relative variance between networks of what the quantity rests
-on, to leading order in 1/n: going forward of the conditional variance of z; going back also of the mean squares of delta, one term
-(kurtosis - 1)/n for each finite layer between here and the output. Added are SLACK S, relative, to moments; RANK_SLACK S, absolute,
-to shares and to the rank of a quantile; S itself to the mean of a logarithm, which is S/2 below the logarithm of the mean. An
-asymptotic value adds SLACK S^2. What is neglected was seen to be at most two thirds of that (`tests/stats/test_network_limits.py`).
-Where S is above `MAX_SPREAD` a limit says nothing, and is not predicted.
+correlations 0.005. To that a limit adds what it neglects, from three numbers. S is the relative variance between networks of what
+the quantity rests on, and D the relative shift of its mean, both to leading order in 1/n (`forward_theory`, `backward_theory`). P
+bounds the probability that the network is dead. Added are SLACK (S + D), relative, to moments; (S + D)/2, absolute, to shares; D/2
++ S/4 to the rank of a quantile; S/2 + SLACK D to the mean of a logarithm, which is taken as S/2 below the logarithm of the mean; P to
+all of them. A Gaussian probability moves by at most (S + D)/4, so that shares and ranks have room for the next order. An asymptotic
+value adds SECOND (S + D)^2. `tests/stats/test_network_limits.py` and `tests/fanin/test_network_truth.py` hold this against networks.
+
+A claim that allows much says little. Theory is silent where a tolerance is above 10 % of a moment, 0.02 of a share, 0.06 of a rank,
+0.1 of a logarithm's mean or of a correlation. What comes back from the output rests on a product of as many factors as there are
+layers, and on laws of large kurtosis (where sigmoid networks are saturated, about 30): the bounds are 25 %, 0.02, 0.15 and 0.25.
 """
 
 from __future__ import annotations
@@ -23,10 +27,23 @@ from dataclasses import dataclass
 from fanin.engine.errors import SpecificationError
 from fanin.stats.forward_theory import ASYMPTOTIC, EXACT, Number
 
-SLACK, RANK_SLACK = 2.0, 0.5
-MAX_SPREAD = 0.4
+SLACK, SECOND = 2.0, 4.0
 RANK, SHARE = 0.03, 0.002
 GAUSSIAN = "z is Gaussian"
+
+
+@dataclass(frozen=True)
+class Widest:
+    """The widest tolerances of limits and leading orders that are predicted: relative of moments, else absolute."""
+
+    moment: float
+    share: float
+    rank: float
+    logarithm: float
+
+
+FORWARD = Widest(0.1, 0.02, 0.06, 0.1)
+BACKWARD = Widest(0.25, 0.02, 0.15, 0.25)
 
 
 @dataclass(frozen=True)
@@ -51,33 +68,49 @@ def unknown(name: str, layer: int, reason: str) -> SpecificationError:
 
 @dataclass(frozen=True)
 class Place:
-    """Of what a prediction speaks: the quantity, the layer, and the relative variance S between networks."""
+    """Of what a prediction speaks: the quantity, the layer, and what its limit neglects: S, D and P. widest : the bounds."""
 
     name: str
     layer: int
     spread: float
+    shift: float
+    loss: float
+    widest: Widest = FORWARD
 
-    def check(self) -> None:
-        """Refuse a limit that says nothing."""
-        if not self.spread <= MAX_SPREAD:
-            reason = f"its limit needs wider layers, the relative variance between networks is {self.spread:.2g}"
-            raise unknown(self.name, self.layer, reason)
+    @property
+    def neglected(self) -> float:
+        """S + D."""
+        return self.spread + self.shift
+
+    def check(self, tolerance: float, most: float) -> None:
+        """Refuse a limit or a leading order that says little."""
+        if not tolerance <= most:
+            found = f"it would be known to {tolerance:.2g} only, and is not judged beyond {most:.2g}"
+            raise unknown(self.name, self.layer, f"its limit needs wider or fewer layers, {found}")
 
 
 def moment(place: Place, number: Number, tolerance: float, scale: float) -> NetworkPrediction:
-    """A moment. tolerance : of an exact value. scale : to which the slack is relative."""
-    return _with_slack(place, number, tolerance, SLACK * abs(scale))
+    """A moment. tolerance : of an exact value. scale : to which the slack and its bound are relative."""
+    if number.label != EXACT:
+        tolerance += abs(scale) * (_slack(place, number, SLACK) + place.loss)
+        place.check(tolerance / abs(scale), place.widest.moment)
+    return _made(number, tolerance)
 
 
 def share(place: Place, number: Number) -> NetworkPrediction:
     """A probability."""
-    return _with_slack(place, number, SHARE, RANK_SLACK)
-
-
-def _with_slack(place: Place, number: Number, tolerance: float, slack: float) -> NetworkPrediction:
+    tolerance = SHARE
     if number.label != EXACT:
-        place.check()
-        tolerance += slack * (place.spread**2 if number.label == ASYMPTOTIC else place.spread)
+        tolerance += _slack(place, number, 0.5) + place.loss
+        place.check(tolerance, place.widest.share)
+    return _made(number, tolerance)
+
+
+def _slack(place: Place, number: Number, factor: float) -> float:
+    return SECOND * place.neglected**2 if number.label == ASYMPTOTIC else factor * place.neglected
+
+
+def _made(number: Number, tolerance: float) -> NetworkPrediction:
     value, error, source = float(number.value), float(number.error), number.source or GAUSSIAN
     return NetworkPrediction(value, error, float(tolerance), source, number.label, number.next_term)
 
@@ -91,8 +124,8 @@ def ranked(
     """
     margin = RANK
     if number.label != EXACT:
-        place.check()
-        margin += RANK_SLACK * place.spread
+        margin += 0.5 * place.shift + 0.25 * place.spread + place.loss
+        place.check(margin, place.widest.rank)
     value = quantile(p)
     lowest = quantile(p - margin) if p > margin else -math.inf
     below = 0.0 if bounded and lowest == 0.0 else value - lowest
@@ -105,6 +138,7 @@ def ranked(
 
 def logarithm(place: Place, number: Number) -> NetworkPrediction:
     """The mean over networks of a logarithm, by the logarithm of the mean."""
-    place.check()
-    error = 1e-10 * (1.0 + abs(number.value))
-    return NetworkPrediction(number.value, error, 0.005 + place.spread, number.source, number.label, number.next_term)
+    value, tolerance = number.value - 0.5 * place.spread, 0.005 + 0.5 * place.spread + SLACK * place.shift + place.loss
+    place.check(tolerance, place.widest.logarithm)
+    error = 1e-10 * (1.0 + abs(value))
+    return NetworkPrediction(value, error, tolerance, number.source, number.label, number.next_term)

@@ -23,7 +23,17 @@ from fanin.engine.errors import SpecificationError
 from fanin.engine.layer_summary import LayerSummary
 from fanin.engine.spec import Ensemble
 from fanin.stats.activation_functions import ActivationFunction, find_activation
-from fanin.stats.clusters import NOTHING, cluster_mean, clustered, mean_in_range, mean_square, plain_mean, pooled_moment, tail_size
+from fanin.stats.clusters import (
+    NOTHING,
+    cluster_mean,
+    clustered,
+    mean_in_range,
+    mean_square,
+    plain_mean,
+    pooled_moment,
+    tail_size,
+    within,
+)
 from fanin.stats.intervals import Interval, proportion
 from fanin.stats.network_bins import bin_quantile, field_distance, size_quantile
 from fanin.stats.network_names import (
@@ -106,13 +116,13 @@ def _measure(base: str, argument: float | None, layer: _Layer, error: float) -> 
     summary, ensemble = layer.summary, layer.ensemble
     shares = {"phi.saturated": "saturated", "slope.below": "flat"}
     if base == "z.tail":
-        return mean_in_range(summary, f"tail:{ensemble.tails.index(argument or 0.0)}", 1.0, error)
+        return mean_in_range(summary, f"tail:{ensemble.tails.index(argument or 0.0)}", 0.0, 1.0, error)
     if base == "delta.below":
-        return mean_in_range(summary, f"slow:{ensemble.slow.index(argument or 0.0)}", 1.0, error)
+        return mean_in_range(summary, f"slow:{ensemble.slow.index(argument or 0.0)}", 0.0, 1.0, error)
     if base in shares:
-        return mean_in_range(summary, shares[base], 1.0, error)
+        return mean_in_range(summary, shares[base], 0.0, 1.0, error)
     if base in PAIR:
-        return mean_in_range(summary, "cosine" if base == "correlation" else "delta.cosine", 2.0, error)
+        return mean_in_range(summary, "cosine" if base == "correlation" else "delta.cosine", -1.0, 1.0, error)
     if base == "share.dead":
         return proportion(summary.counts["dead"], summary.finite, error) if summary.finite else NOTHING
     if base == "field.law":
@@ -140,18 +150,18 @@ def _moment(base: str, layer: _Layer, error: float) -> Interval:
         case "z.variance" | "z.skewness" | "z.kurtosis" | "phi.variance" | "slope.variance":
             return pooled_moment(what, summary, variable, error)
         case "phi.mean" | "slope.mean":
-            span = _span(layer.function, variable, 1)
+            least, most = _range(layer.function, variable, 1)
             name = f"{variable}^1"
             effective = tail_size(summary, "slope^2") if variable == "slope" else steady
-            if math.isinf(span) or summary.finite >= MANY:
+            if math.isinf(most - least) or summary.finite >= MANY:
                 return plain_mean(summary, name, error, effective)
-            return mean_in_range(summary, name, span, error)
+            return mean_in_range(summary, name, least, most, error)
         case "slope.meansquare" | "q":
             name = "slope^2" if variable == "slope" else "phi^2"
-            span = _span(layer.function, "slope" if variable == "slope" else "phi", 2)
-            if math.isinf(span) or summary.finite >= MANY:
+            least, most = _range(layer.function, "slope" if variable == "slope" else "phi", 2)
+            if math.isinf(most - least) or summary.finite >= MANY:
                 return mean_square(summary, name, error)
-            return mean_in_range(summary, name, span, error)
+            return mean_in_range(summary, name, least, most, error)
         case "delta.meansquare":
             return mean_square(summary, "delta^2", error)
         case "delta.kurtosis":
@@ -162,17 +172,17 @@ def _moment(base: str, layer: _Layer, error: float) -> Interval:
             return mean_square(summary, "jacobian", error)
 
 
-def _span(function: ActivationFunction | None, variable: str, power: int) -> float:
-    """Length of the range of phi, phi^2, phi' or phi'^2; infinite where it is not known to be bounded."""
+def _range(function: ActivationFunction | None, variable: str, power: int) -> tuple[float, float]:
+    """Between what phi, phi^2, phi' or phi'^2 lie; infinite where they are not known to be bounded."""
     if function is None:
-        return math.inf
+        return -math.inf, math.inf
     if variable == "slope":
         steep = function.steepest
-        return steep**2 if power == 2 else steep if function.monotone else 2.0 * steep
+        return (0.0, steep**2) if power == 2 else (0.0 if function.monotone else -steep, steep)
     low, high = function.low, function.high
     if not math.isfinite(high - low):
-        return math.inf
-    return high - low if power == 1 else max(low**2, high**2)
+        return -math.inf, math.inf
+    return (low, high) if power == 1 else (0.0, max(low**2, high**2))
 
 
 def _quantile(base: str, p: float, layer: _Layer, error: float) -> Interval:
@@ -223,7 +233,7 @@ def _field(base: str, summary: LayerSummary, error: float) -> Interval:
     if base == "independence.neurons":
         pairs = cluster_mean(summary, "field.pairs")
         spread = pairs.standard_error / m2 + abs(pairs.mean) * e2 / m2**2
-        return clustered("correlation", pairs.mean / m2, spread, trials, error, steady)
+        return within(clustered("correlation", pairs.mean / m2, spread, trials, error, steady), -1.0, 1.0)
     fourth = m4 - 4.0 * m1 * m3 + 6.0 * m1**2 * m2 - 3.0 * m1**4
     by_second = 6.0 * m1**2 / second**2 - 2.0 * fourth / second**3
     joint = float(summary.sum("field^2*field^4") / trials) - m2 * m4

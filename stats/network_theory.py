@@ -152,7 +152,7 @@ class NetworkTheory:
             raise unknown(base, layer, "its weights or biases need not be symmetric about 0")
         if layer > max(len(self.layers), 1):
             raise unknown(base, layer, self.reason)
-        std = math.sqrt(self.layers[layer - 1].variance.value if layer > 1 else self.first.variance)
+        std = math.sqrt(self.layers[layer - 1].gaussian.q if layer > 1 else self.first.variance)
         return NetworkPrediction(0.0, 0.0, 0.01 if base == "z.skewness" else 0.005 * std, ZERO, EXACT, "")
 
     def _of_one_layer(self, base: str) -> bool:

@@ -166,7 +166,7 @@ def profile(report: Report, quantity: str = "z.variance", ax: Axes | None = None
         results = networks_of(report)
         found, labels = series_of(results, [quantity], report.alpha), list(results)
         draw_profile(found, axes, quantity, quantity.partition("[")[0] in LOGARITHMIC, labels)
-        panels.legend_below(axes, 0.52, **key(axes, labels, report.alpha))
+        panels.legend_below(axes, 0.52, **key(axes, labels, report.alpha, found))
 
     return _alone(report, ax, f"{quantity} by layer", (6.5, 5.0), draw)
 

@@ -105,7 +105,10 @@ def network_figure(report: Report, dpi: int) -> Figure:
         ax.set_axis_off()
     if not shown:
         axes[0].text(0.5, 0.5, "no network gave finite pre-activations", transform=axes[0].transAxes, ha="center", va="center")
-    left.legend(loc="outside lower center", **key(axes[0], labels, report.alpha))
+    left.legend(
+        loc="outside lower center",
+        **key(axes[0], labels, report.alpha, [series for _, found in shown for series in found]),
+    )
     last = right.subplots()
     draw_map(report, last)
     last.set_title(claims_title(report))

@@ -39,22 +39,28 @@ def draw_profile(found: Sequence[Series], ax: Axes, name: str, logarithmic: bool
     if logarithmic:
         ax.set_yscale("log")
     quantities = list(dict.fromkeys(series.quantity for series in shown))
+    _limit(ax, shown, logarithmic)
     for series in shown:
         _draw_series(series, ax, list(labels).index(series.label), quantities.index(series.quantity))
-    _limit(ax, shown, logarithmic)
     _whole_ticks(ax, shown)
 
 
 def _draw_series(series: Series, ax: Axes, at: int, second: int) -> None:
+    """An interval without an end goes, dotted (or paler), to the edge of the panel."""
     colour, usual = COLOURS[at], {"color": COLOURS[at], "linewidth": 1.2}
     ax.plot(series.layers, series.predicted, linestyle=DASHES[at] if not second else (0, (1, 1.5)), **usual)
     many = series.layers.size > _MANY
-    ends = np.isfinite(series.low) & np.isfinite(series.high) & np.isfinite(series.estimate)
-    low = np.maximum(series.low, _TINY) if ax.get_yscale() == "log" else series.low
-    if many:
-        ax.fill_between(series.layers, low, series.high, where=ends, facecolor=colour, alpha=0.2, linewidth=0.0)
-    else:
-        ax.vlines(series.layers[ends], low[ends], series.high[ends], color=colour, linewidth=1.0)
+    bottom, top = ax.get_ylim()
+    known = np.isfinite(series.estimate)
+    ends = known & np.isfinite(series.low) & np.isfinite(series.high)
+    low = np.where(np.isfinite(series.low), series.low, bottom)
+    low = np.maximum(low, _TINY) if ax.get_yscale() == "log" else low
+    high = np.where(np.isfinite(series.high), series.high, top)
+    for where, strength, dashes in ((ends, 0.2, "-"), (known & ~ends, 0.08, ":")):
+        if many:
+            ax.fill_between(series.layers, low, high, where=where, facecolor=colour, alpha=strength, linewidth=0.0)
+        else:
+            ax.vlines(series.layers[where], low[where], high[where], color=colour, linewidth=1.0, linestyle=dashes)
     face = "white" if second else colour
     ax.plot(
         series.layers,
@@ -101,12 +107,18 @@ def _whole_ticks(ax: Axes, shown: Sequence[Series]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
-def key(ax: Axes, labels: Sequence[str], alpha: float) -> dict[str, Any]:
-    """What a legend says: the ensembles, and what points, lines and bars are."""
+def _is_open(series: Series) -> bool:
+    """Whether a point has an interval without an end."""
+    return bool((np.isfinite(series.estimate) & ~(np.isfinite(series.low) & np.isfinite(series.high))).any())
+
+
+def key(ax: Axes, labels: Sequence[str], alpha: float, found: Sequence[Series]) -> dict[str, Any]:
+    """What a legend says: the ensembles, and what points, lines and bars are. found : all that is drawn."""
     handles = []
     for at, label in enumerate(labels[:MOST_ENSEMBLES]):
         style: dict[str, Any] = {"color": COLOURS[at], "linestyle": DASHES[at], "marker": MARKERS[at], "markersize": 4.5}
         handles += ax.plot([], [], label=short(label, 40 if len(labels) < 3 else 24), **style)
     lines = [f"points: sampled, lines: predicted, bars or bands: {100.0 * (1.0 - alpha):.6g} % interval for all at once"]
+    lines += ["dotted or pale, to the edge: too few networks carry it for an interval"] if any(map(_is_open, found)) else []
     lines += [f"{MOST_ENSEMBLES} of {len(labels)} ensembles"] if len(labels) > MOST_ENSEMBLES else []
     return {"handles": handles, "title": "\n".join(lines), "ncols": min(len(labels), 4)}

@@ -148,7 +148,7 @@ BAD = [
     (["verify", "--widths", "10,1", "--inputs", "bernoulli:nan"], "it must be a number from 0 to 1"),
     (["verify", "--widths", "10,1", "--inputs", "on:11"], "11 of 10 inputs cannot be on"),
     (["verify", "--widths", "10,1", "--inputs", "subset:-2"], "-2 of 10 inputs cannot be on"),
-    (["verify", "--widths", "11,1"], "half-on needs an even number of inputs, not 11"),
+    (["verify", "--widths", "11,1"], "half-on needs an even number of inputs, not 11; write inputs on:5 (--inputs on:5)"),
     (["verify", "--widths", "10,1", "--inputs", "gaussian:inf"], "it must be a number from 0 to 1e+38"),
     (["verify", "--widths", "10,1", "--inputs", "poisson"], "known are half-on"),
     (["verify", "--widths", "10,1", "--inputs", "digits"], "digits has 64 columns and the network 10 inputs"),

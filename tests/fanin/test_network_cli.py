@@ -68,7 +68,8 @@ BAD = [
     (["--cost", "hinge"], "cost is 'hinge'; known are none, linear, quadratic"),
     (["--cost", "cross-entropy"], "the cost cross-entropy goes with sigmoid outputs"),
     (["--cost", "quadratic", "--targets", "1,2,3"], "targets are 3 values; give one for each of the 2 outputs"),
-    (["--cost", "quadratic", "--targets", "nan,1"], "give one for each of the 2 outputs, of at most 1e6"),
+    (["--cost", "quadratic", "--targets", "nan,1"], "targets hold nan; each must be a number from -1e+06 to 1e+06"),
+    (["--cost", "quadratic", "--targets", "1,-2e6"], "targets hold -2e+06; each must be a number"),
     (["--cost", "quadratic", "--targets", "some"], "targets are 'some'; write random, one-hot or a number for each output"),
     (["--targets", "one-hot"], "--targets one-hot needs a cost that has targets; add --cost quadratic, say"),
     (["--cost", "linear", "--targets", "1,2"], "--targets 1,2 needs a cost that has targets"),
@@ -103,6 +104,44 @@ def test_bad_widths_are_one_sentence(fanin):  # noqa: F811
     code, _, err = fanin("verify", "--cost", "quadratic")
     assert code == 2
     assert "--cost needs the size of the neuron; add --widths" in err
+
+
+def test_an_odd_number_of_inputs_gets_advice_that_works_and_hides_nothing(fanin):  # noqa: F811
+    for widths, count in (("5,3,3", 2), ("1,3,3", 1)):
+        code, out, err = fanin("verify", "--widths", widths)
+        assert (code, out) == (2, "")
+        assert f"not {widths[0]}; write inputs on:{count} (--inputs on:{count})" in err
+        assert Ensemble(tuple(map(int, widths.split(","))), inputs=f"on:{count}").inputs.count == count
+    for more, sentence in (
+        (["--activation", "step"], "activation is 'step'"),
+        (["--scheme", "xavier"], "scheme is 'xavier'"),
+        (["--cost", "hinge"], "cost is 'hinge'"),
+        (["--cost", "cross-entropy", "--activation", "tanh"], "goes with sigmoid outputs"),
+        (["--cost", "quadratic", "--targets", "nan,1,2"], "targets hold nan"),
+        (["--scheme", "normal:1e200"], "beyond float32"),
+    ):
+        code, _, err = fanin("verify", "--widths", "5,3,3", *more)
+        assert code == 2
+        assert sentence in err
+
+
+def test_the_help_of_each_command_is_about_it(fanin):  # noqa: F811
+    for command, own in (("verify", True), ("show", True), ("init", False), ("env", False), ("schemes", False)):
+        _, out, _ = fanin(command, "--help")
+        assert ("Examples:" in out) is own
+        assert ("fanin verify deep" in out) is (command == "verify")
+
+
+def test_a_narrow_reader_is_heeded(fanin, tmp_path, monkeypatch):  # noqa: F811
+    path = tmp_path / "run.json"
+    fanin(*NETWORK, "--cost", "linear", *SMALL, "--output", path)
+    wide = fanin("show", path, "--layers")[1]
+    assert "tolerance" in wide
+    for columns, width in (("60", 60), ("1", 40), ("200", 80), ("many", 80), ("-3", 80), ("9" * 5000, 80)):
+        monkeypatch.setenv("COLUMNS", columns)
+        _, out, _ = fanin("show", path, "--layers")
+        assert max(map(len, out.splitlines())) <= width
+        assert (out == wide) is (width == 80)
 
 
 @pytest.fixture

@@ -197,14 +197,89 @@ def test_claims_not_as_expected_are_shown_in_full(results):
     for layer, cell in enumerate(cells, 1):
         assert re.search(rf"^ +{layer} .* {re.escape(cell)} *$", text, re.M)
     assert "scaled: not as expected" in text
-    assert re.search(r"^ +2 q +1 +1 +0.01 refuted", text, re.M)
-    assert re.search(r"^ +4 z.law \(of someone\) +1 +1 +0.01 confirmed", text, re.M)
+    assert re.search(r"^ +2 q +1 +0.1 +1 +0.01 refuted", text, re.M)
+    assert re.search(r"^ +4 z.law \(of someone\) +1 +0.1 +1 +0.01 confirmed", text, re.M)
     assert "z.kurtosis" not in text
     assert text.count("about 1.2e+04 networks per ensemble would decide it") == 10
     assert "and 3 more; --layers shows all" in text
     assert "7 of 22 claims as expected, 2 assumed by the sampler; the probability" in " ".join(text.split())
     assert one.exit_code == 1
     assert found
+
+
+def test_tolerances_are_shown_where_there_is_room(results):
+    name = "change.activation.meansquare"
+    verdicts = [verdict("scaled", 1, name, own="[0.1]"), *(verdict("scaled", layer, "delta.meansquare") for layer in (2, 3))]
+    one = report(results, "scaled", verdicts=verdicts)
+    for width in (60, 79, 80, 120):
+        text = printed(one, width, layers=True)
+        assert ("tolerance" in text) is (width >= 80)
+        assert bool(re.search(r"^delta.meansquare +1 +0.1 +1 +0.01 confirmed", text, re.M)) is (width >= 80)
+        assert re.search(r"^delta.meansquare +1 +1 +(0.01 +)?confirmed", text, re.M) if width < 80 else name[:20] in text
+    assert "…" not in printed(one, 80, layers=True)
+
+
+def test_claims_that_say_little_are_counted(results):
+    def said(*verdicts):
+        found = re.search(
+            r"\d+ confirmed claims? in.*?\(.*?\)", " ".join(printed(report(results, "scaled", verdicts=verdicts)).split())
+        )
+        return found[0] if found else ""
+
+    def wide(layer, quantity, predicted, tolerance, word=CONFIRMED):
+        one = verdict("scaled", layer, quantity, word)
+        return dataclasses.replace(one, claim=dataclasses.replace(one.claim, predicted=predicted, tolerance=tolerance))
+
+    assert said(wide(2, "z.variance", 2.0, 0.099), wide(2, "z.mean", 0.0, 0.5), wide(3, "z.quantile[0.95]", 1.0, 0.3)) == ""
+    assert said(wide(2, "z.variance", 2.0, 0.69, UNDECIDED)) == ""
+    one = wide(3, "z.variance", 2.0, 0.5)
+    assert said(one) == "1 confirmed claim in layer 3 holds only within more than 5 % (z.variance in layer 3: 25 %)"
+    three = [one, wide(4, "z.tail[5]", 1.7e-15, 0.068), wide(5, "delta.lognorm.mean", -30.0, 0.3)]
+    assert (
+        said(*three)
+        == "3 confirmed claims in layers 3 to 5 hold only within more than 5 % (the widest: delta.lognorm.mean in layer 5: 30 %)"
+    )
+    assert "in layers 1 and 3 hold" in said(one, wide(1, "q", 1.0, 0.06))
+
+
+def test_a_variance_carried_by_few_networks_is_that_of_theory():
+    """He's variance is 2 in every layer; most samples of 30 layers of 10 show less in the last, and the words do not."""
+    ensemble = Ensemble((10,) * 31, "he_normal", "relu", "on:10", cost="linear")
+    profile = profile_of(simulate(ensemble, networks=4096, seed=5, method="conditional", threads=1))
+    assert not profile.pinned["z.variance"].all()
+    assert profile.exact["z.variance"] == pytest.approx(np.full(30, 2.0))
+    assert "the variance of z is 2 in every layer by theory (too few of these networks carry it to show that)" in network_story(
+        profile
+    )
+    unknown = dataclasses.replace(profile, exact={name: np.full(30, np.nan) for name in profile.exact})
+    assert re.search(r"the variance of z .* as far as these networks show and in a typical network", network_story(unknown))
+
+
+def test_theory_that_the_networks_contradict_is_not_told():
+    """Planted fault: the networks have weights 1.5 times as wide as their ensemble says."""
+    said = Ensemble((100,) * 4, "he_normal", "relu", "gaussian")
+    wrong = simulate(Ensemble((100,) * 4, "normal:4.5/fan_in", "relu", "gaussian"), networks=4096, seed=5, method="conditional")
+    profile = profile_of(dataclasses.replace(wrong, ensemble=said))
+    assert np.isnan(profile.exact["z.variance"]).all()
+    assert "the variance of z grows 2.2-fold per layer" in network_story(profile)
+
+
+def test_few_networks_are_said_to_be_few(results):
+    assert network_story(profile_of(results["vanished"])).startswith("in only 64 networks: ")
+    assert not network_story(profile_of(results["standard"])).startswith("in only")
+    one = simulate(ENSEMBLES["standard"], networks=1, seed=3, method="conditional", threads=1)
+    assert meaning(report({"one": one}, "one")).startswith("In only 1 network: ")
+
+
+def test_the_ends_of_the_sketch_enclose_its_values(results):
+    for label in ("standard", "narrow", "deep"):
+        profile = profile_of(results[label])
+        text = printed(report(results, label))
+        low, high = (float(end) for end in re.findall(r"log scale (\S+) to (\S+)", text)[0])
+        typical = profile.log_typical if profile.by_network else profile.log_median
+        values = 10.0 ** np.concatenate([profile.log_rms, typical])
+        assert 0.5 * values.min() < low <= values.min() * (1 + 1e-9)
+        assert values.max() * (1 - 1e-9) <= high < 2.0 * values.max()
 
 
 def test_all_claims_of_all_layers(results):

@@ -326,6 +326,21 @@ def png(small, tmp_path_factory):
     return path.read_bytes()
 
 
+def test_an_interval_without_an_end_goes_to_the_edge():
+    """Of 30 networks no fourth moment has an interval: each point has a dotted bar over the whole height, and the legend says why."""
+    networks = fanin.Ensemble((10, 5, 5, 5), "he_normal", "relu")
+    few, many = (fanin.verify(networks, networks=count, method="conditional") for count in (30, 200_000))
+    ax = plot.profile(few, "z.kurtosis")
+    dotted = [lines for lines in ax.collections if lines.get_paths() and lines.get_linestyle()[0][1] is not None]
+    assert [len(lines.get_paths()) for lines in dotted] == [3]
+    for path in dotted[0].get_paths():
+        assert sorted(path.vertices[:, 1]) == pytest.approx(sorted(ax.get_ylim()))
+    assert "too few networks carry it" in words(ax)
+    whole = plot.profile(many, "z.variance")
+    assert sum(len(lines.get_paths()) for lines in whole.collections) == 3
+    assert "too few networks carry it" not in words(whole)
+
+
 def test_files_are_whole_and_the_same_again(small, png, tmp_path):
     written = {}
     for suffix in (".svg", ".pdf"):
