@@ -22,6 +22,7 @@ from fanin.result import Result
 from fanin.stats.activations import ACTIVATIONS
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Verdict
 from fanin.table import parts_of_variance
+from fanin.wide_claims import wide_claims
 
 _STYLE = """
 .fanin { line-height: 1.4; max-width: 62em; }
@@ -163,7 +164,7 @@ def _network_claims(label: str, result: Result, verdicts: list[Verdict]) -> str:
     return (
         f"<details open><summary><b>{escape(label)}</b>: {expected} of {len(verdicts)} claims as expected "
         f'<span class="dim">({escape(described(result.ensemble))}, {result.method} sampler)</span></summary>{_lost(result)}'
-        f"{_table(('claims by quantity', *words, ''), rows)}"
+        f"{_table(('claims by quantity', *words, ''), rows)}{''.join(f'<p>{escape(line)}</p>' for line in wide_claims(verdicts))}"
         f"<details><summary>{every}</summary>{_table(('layer', 'quantity', *_COLUMNS), claims)}</details></details>"
     )
 

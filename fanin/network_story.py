@@ -187,7 +187,7 @@ def _forward(profile: Profile) -> list[str]:
     is_pinned, is_exact = bool(profile.pinned["z.variance"].all()), bool(np.isfinite(exact).all())
     variance = exact if is_exact else variance
     found = trend(profile.layers, variance, towards_input=False)
-    ending = "" if is_pinned else " by theory (too few of these networks carry it to show that)" if is_exact else _SHOWN
+    ending = "" if is_pinned else " by theory (these networks are too few to show that)" if is_exact else _SHOWN
     if found is None:
         return [] if not np.isfinite(variance[0]) else [f"the variance of z is {variance[0]:.3g}{ending}"]
     if is_exact and np.ptp(variance) <= _CONSTANT * variance[0]:

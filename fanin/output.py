@@ -56,7 +56,7 @@ def print_table(report: Report, first: bool = True, layers: bool = False) -> Non
 def _columns(most: int) -> int:
     """What the variable COLUMNS asks for, from 40 on; at most the given number."""
     asked = os.environ.get("COLUMNS", "")
-    return min(max(int(asked), _FEWEST_COLUMNS), most) if asked.isascii() and asked.isdigit() and len(asked) < 10 else most
+    return min(max(int(asked), _FEWEST_COLUMNS), most) if asked.isascii() and asked.isdigit() else most
 
 
 def _print_for_a_reader(show: Any) -> None:

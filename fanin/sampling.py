@@ -286,6 +286,6 @@ def whole_number(value: Any, name: str, least: int, most: int) -> int:
     except (TypeError, ValueError, OverflowError):
         raise SpecificationError(f"{name} is {value!r}; it must be a whole number from {least} to {most}") from None
     if not least <= number <= most:
-        shown = str(number) if number.bit_length() < 100 else f"{str(number)[:12]}..."
+        shown = str(number) if number.bit_length() < 64 else f"about 1e{len(str(number)) - 1}"
         raise SpecificationError(f"{name} is {shown}; it must lie between {least} and {most}")
     return number

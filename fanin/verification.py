@@ -138,10 +138,12 @@ def claims_of(study: Study, methods: dict[str, str], seed: int, networks: int) -
         if not (isinstance(one, NetworkJudge) and isinstance(other, NetworkJudge)):
             raise SpecificationError(f"{' and '.join(pair)} are single neurons; only networks are compared quantity by quantity")
         claims += _comparisons(one, other)
+    own = study.name in ("ensemble", "result")
     if claims and all(claim.assumed for claim in claims):
-        raise SpecificationError(
-            f"the conditional sampler assumes all that the study {study.name} claims: nothing would be judged; take method direct"
-        )
+        what = "theory says of this ensemble" if own else f"the study {study.name} claims"
+        raise SpecificationError(f"the conditional sampler assumes all that {what}: nothing would be judged; take method direct")
+    if not claims and own:
+        raise SpecificationError("theory claims nothing of this ensemble; give a study with claims")
     if not claims:
         raise SpecificationError(f"the study {study.name} claims nothing; give it quantities or claims")
     return claims

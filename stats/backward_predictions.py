@@ -135,12 +135,13 @@ class BackwardPredictions:
         if not abs(back.scale) < _LARGEST_LOG:
             raise unknown(place.name, layer, "it is out of the range of float64")
         unit = math.exp(back.scale)
+        own = self.layers[layer - 1].spread + self.layers[layer - 1].shift
         if base.startswith("delta"):
-            return ranked(place, Number(0.0, 1e-4, *kind), lambda rank: unit * back.law.quantile(rank), p, bounded=True)
+            return ranked(place, Number(0.0, 1e-4, *kind), lambda rank: unit * back.law.quantile(rank), p, own, bounded=True)
         sizes, chances = self._seen(layer)
         wider = dataclasses.replace(place, spread=place.spread + self._below_spread(layer))
         quantile = lambda rank: unit * gradient_quantile(back.law, sizes, chances, rank)  # noqa: E731
-        return ranked(wider, Number(0.0, 1e-3, *kind), quantile, p, bounded=True)
+        return ranked(wider, Number(0.0, 1e-3, *kind), quantile, p, own, bounded=True)
 
     def _seen(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
         """Sizes, with their chances, of the activations that the binned weights of a layer meet."""
@@ -153,7 +154,8 @@ class BackwardPredictions:
     def agreement(self, name: str, base: str, layer: int) -> NetworkPrediction:
         """The correlation of two inputs, in z or in delta."""
         here = self.layers[layer - 1]
-        place = Place(name, layer, here.spread + 1.0 / self.ensemble.widths[layer], here.shift, here.loss)  # of a cosine
+        cosine = 1.0 / min(self.ensemble.widths[1 : layer + 1])  # over so many neurons
+        place = Place(name, layer, here.spread + cosine, here.shift, here.loss)
         if base == "delta.correlation":
             if self.ensemble.cost != "linear":
                 raise unknown(name, layer, "it is known for the cost linear, whose direction the inputs share")

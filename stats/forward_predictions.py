@@ -67,14 +67,14 @@ class ForwardPredictions:
                 return moment(place, _of_law(here, mean, mean_error), 0.005 * spread, math.sqrt(square))
             case "phi.variance":
                 variance, error = square - mean**2, one.error(2) + 2.0 * abs(mean) * mean_error
-                return moment(place, _of_law(here, variance, error), 0.005 * variance, square)
+                return moment(place, _of_law(here, variance, error), 0.005 * variance, square, unit=variance)
             case "slope.mean":
-                return moment(place, _of_law(here, slope, one.error(0, 1)), 0.01 * abs(slope), math.sqrt(steep))
+                return moment(place, _of_law(here, slope, one.error(0, 1)), 0.01 * abs(slope), math.sqrt(steep), unit=slope)
             case "slope.meansquare":
                 return moment(place, _of_law(here, steep, one.error(0, 2)), 0.01 * steep, steep)
             case _:
                 variance, error = steep - slope**2, one.error(0, 2) + 2.0 * abs(slope) * one.error(0, 1)
-                return moment(place, _of_law(here, variance, error), 0.01 * variance, steep)
+                return moment(place, _of_law(here, variance, error), 0.01 * variance, steep, unit=variance)
 
     def _quantile(self, place: Place, base: str, p: float) -> NetworkPrediction:
         here = self.layers[place.layer - 1]
@@ -85,7 +85,7 @@ class ForwardPredictions:
             quantile = lambda rank: float(function.value(np.array([std * special.ndtri(rank)]))[0])  # noqa: E731
         else:
             quantile = lambda rank: std * float(special.ndtri(rank))  # noqa: E731
-        return ranked(place, _of_law(here, 0.0, 1e-12), quantile, p, bounded=base.startswith("slope"))
+        return ranked(place, _of_law(here, 0.0, 1e-12), quantile, p, place.neglected, bounded=base.startswith("slope"))
 
     def _log_norm(self, place: Place, base: str) -> NetworkPrediction:
         """ln q: exact for ReLU and identity without biases, else the logarithm of the limit."""
@@ -106,7 +106,10 @@ class ForwardPredictions:
         one = self.layers[layer - 1].gaussian
         value = one.mean(2)
         steep = one.growth * one.q / value
-        over_neurons = dataclasses.replace(place, spread=place.spread * steep**2 + one.spread / value**2 / ensemble.widths[layer])
+        bend = one.bend * one.q**2 / value
+        spread = place.spread * steep**2 + one.spread / value**2 / ensemble.widths[layer]
+        shift = abs(steep) * place.shift + 0.5 * abs(bend) * place.spread + 0.5 * spread**2
+        over_neurons = dataclasses.replace(place, spread=spread, shift=shift)
         return logarithm(over_neurons, Number(math.log(value), 0.0, LIMIT, "1/n", MEAN_FIELD))
 
 

@@ -50,7 +50,8 @@ class ForwardLayer:
     gaussian : z ~ N(0, K) of the limit. normal : whether that is its exact law. variance, kurtosis : of z.
     q : E phi^2. spread : Var Q / K^2 to leading order, with what else keeps z from being Gaussian: a third of its excess
     kurtosis, about. shift : |E Q - K| / K to leading order. square : weight variance times fan-in. bias : bias variance. survival :
-    probability that q is not 0, None where it is not known. loss : a bound of the probability that the layer is dead.
+    probability that q is not 0, None where it is not known. loss : a bound of the probability that the
+    layer is dead, and of what steps in the law of z change.
     """
 
     gaussian: GaussianLayer
@@ -188,13 +189,26 @@ def _layer(ensemble: Ensemble, layer: int, layers: list[ForwardLayer], walk: _Wa
         square=w2,
         bias=b2,
         survival=(survival := _survival(ensemble, layer, walk.survival)),
-        loss=1.0 - survival if survival is not None else _loss(ensemble, [*(one.gaussian for one in layers), gaussian]),
+        loss=_loss(ensemble, [*(one.gaussian for one in layers), gaussian], survival) + (_steps(ensemble, first) if layer == 1 else 0.0),
     )
 
 
-def _loss(ensemble: Ensemble, layers: list[GaussianLayer]) -> float:
-    """Of death of the last of some layers, where the chance is not known: all its phi are 0, or all below are and there are no
+def _steps(ensemble: Ensemble, first: Preactivation) -> float:
+    """How far the law of z in layer 1 is from any smooth one: about the largest atom of a sum of two-valued or sparse weights, by
+    its excess kurtosis. Biases that are wider than the steps smooth them."""
+    scheme, fans = ensemble.schemes[0], ensemble.widths[:2]
+    smooth = scheme.weights.family not in ("rademacher", "own") and not scheme.weights.zero
+    bias = scheme.bias is not None and scheme.bias.family != "rademacher" and not scheme.bias.zero
+    if smooth or (bias and _scales(ensemble, 1)[1] > scheme.weights.variance(*fans)):
+        return 0.0
+    return min(math.sqrt(abs(float(first.kurtosis) - 3.0)), 1.0)
+
+
+def _loss(ensemble: Ensemble, layers: list[GaussianLayer], survival: float | None) -> float:
+    """Of death of the last of some layers; where the chance is not known, that all its phi are 0, or all below are and there are no
     biases."""
+    if survival is not None:
+        return 1.0 - survival
     lost = 0.0
     for layer, one in enumerate(layers, 1):
         if _scales(ensemble, layer)[1] > 0.0:

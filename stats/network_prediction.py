@@ -8,10 +8,11 @@ Default tolerances of exact values: variances and mean squares 0.5 % (1 % for mo
 standard deviations, skewness 0.01, kurtosis 0.02 or 5 % of the excess, shares 0.002, quantiles 0.03 in rank (bins are 3 % wide),
 correlations 0.005. To that a limit adds what it neglects, from three numbers. S is the relative variance between networks of what
 the quantity rests on, and D the relative shift of its mean, both to leading order in 1/n (`forward_theory`, `backward_theory`). P
-bounds the probability that the network is dead. Added are SLACK (S + D), relative, to moments; (S + D)/2, absolute, to shares; D/2
-+ S/4 to the rank of a quantile; S/2 + SLACK D to the mean of a logarithm, which is taken as S/2 below the logarithm of the mean; P to
-all of them. A Gaussian probability moves by at most (S + D)/4, so that shares and ranks have room for the next order. An asymptotic
-value adds SECOND (S + D)^2. `tests/stats/test_network_limits.py` and `tests/fanin/test_network_truth.py` hold this against networks.
+bounds the probability that the network is dead. Added is P, and to moments SLACK (S + D), relative; to shares (S + D)/2, absolute;
+to the rank of a quantile D/2 + S/4; to the mean of a logarithm, taken as S/2 below the logarithm of the mean, S/2 + SLACK D. (A
+Gaussian probability moves by at most (S + D)/4: shares and ranks have room for the next order.) To an asymptotic value SECOND
+(S + D)^2 is added. `tests/fanin/test_network_truth.py` and `tests/stats/test_network_limits.py` hold this against sampled networks,
+where two thirds of the tolerance suffice, and three quarters for means of logarithms.
 
 A claim that allows much says little. Theory is silent where a tolerance is above 10 % of a moment, 0.02 of a share, 0.06 of a rank,
 0.1 of a logarithm's mean or of a correlation. What comes back from the output rests on a product of as many factors as there are
@@ -82,18 +83,18 @@ class Place:
         """S + D."""
         return self.spread + self.shift
 
-    def check(self, tolerance: float, most: float) -> None:
+    def check(self, tolerance: float, most: float, unit: float = 1.0) -> None:
         """Refuse a limit or a leading order that says little."""
-        if not tolerance <= most:
-            found = f"it would be known to {tolerance:.2g} only, and is not judged beyond {most:.2g}"
+        if not tolerance <= most * unit:
+            found = f"it would be known to {tolerance:.2g} only, and is not judged beyond {most * unit:.2g}"
             raise unknown(self.name, self.layer, f"its limit needs wider or fewer layers, {found}")
 
 
-def moment(place: Place, number: Number, tolerance: float, scale: float) -> NetworkPrediction:
-    """A moment. tolerance : of an exact value. scale : to which the slack and its bound are relative."""
+def moment(place: Place, number: Number, tolerance: float, scale: float, *, unit: float | None = None) -> NetworkPrediction:
+    """A moment. tolerance : of an exact value. scale : to which the slack is relative. unit : to which the bound is, or `scale`."""
     if number.label != EXACT:
         tolerance += abs(scale) * (_slack(place, number, SLACK) + place.loss)
-        place.check(tolerance / abs(scale), place.widest.moment)
+        place.check(tolerance, place.widest.moment, abs(scale if unit is None else unit))
     return _made(number, tolerance)
 
 
@@ -116,11 +117,12 @@ def _made(number: Number, tolerance: float) -> NetworkPrediction:
 
 
 def ranked(
-    place: Place, number: Number, quantile: Callable[[float], float], p: float, *, bounded: bool = False
+    place: Place, number: Number, quantile: Callable[[float], float], p: float, own: float, *, bounded: bool = False
 ) -> NetworkPrediction:
     """A quantile; its tolerance is the smaller distance to the quantiles that are the margin away in rank.
 
-    number : with a relative error, and without a value. bounded : whether 0 is the lower end of the law, or a jump there.
+    number : with a relative error, and without a value. own : S + D of the pre-activations themselves, which move the quantile by
+    rank, not by scale: where the law is so wide that it leaves the tolerance, nothing is predicted. bounded : whether 0 is the lower end of the law, or a jump there.
     """
     margin = RANK
     if number.label != EXACT:
@@ -133,6 +135,9 @@ def ranked(
     tolerance = min(below, above)
     if not 0.0 < tolerance < math.inf:
         raise unknown(place.name, place.layer, f"the quantile of rank {p:g} is too close to an end or to a jump of the law")
+    if number.label != EXACT and quantile(min(p + 0.25 * own, 1.0 - 1e-9)) - value > tolerance:
+        reason = f"its limit needs wider or fewer layers, the law is too wide for a rank known to {0.25 * own:.2g}"
+        raise unknown(place.name, place.layer, reason)
     return NetworkPrediction(value, number.error * abs(value), tolerance, number.source or GAUSSIAN, number.label, number.next_term)
 
 

@@ -327,7 +327,7 @@ def png(small, tmp_path_factory):
 
 
 def test_an_interval_without_an_end_goes_to_the_edge():
-    """Of 30 networks no fourth moment has an interval: each point has a dotted bar over the whole height, and the legend says why."""
+    """Of 30 networks no fourth moment has an interval: each point has a dotted bar over the whole height; the legend says why."""
     networks = fanin.Ensemble((10, 5, 5, 5), "he_normal", "relu")
     few, many = (fanin.verify(networks, networks=count, method="conditional") for count in (30, 200_000))
     ax = plot.profile(few, "z.kurtosis")

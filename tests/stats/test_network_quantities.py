@@ -93,6 +93,38 @@ def test_estimates_are_what_they_say():
         assert found[name] == pytest.approx(value, rel=0.02), name
 
 
+def test_a_sum_of_nothing_decides_nothing():
+    """Networks that are all dead: the mean square of a law that is rarely other than 0 may be anything."""
+    zero = np.zeros((2000, 10))
+    values = {"deviation": np.ones(2000), "delta": zero, "below": np.ones((2000, 10)), "jacobian": np.zeros(2000)}
+    summary = summarise(zero, zero, zero, **values)
+    ensemble = Ensemble((10, 10, 10), "he_normal", "relu", inputs="on:10", cost="linear")
+    for name in ("z.mean", "z.variance", "phi.mean", "q", "delta.meansquare", "grad.meansquare", "jacobian.norm"):
+        found = measure_network(name, summary, ensemble, 2, 0.01)
+        assert (found.estimate, found.high) == (0.0, math.inf), name
+        assert found.low in (0.0, -math.inf), name
+    for name in ("z.tail[1]", "slope.meansquare"):
+        found = measure_network(name, summary, ensemble, 2, 0.01)
+        assert 0.0 == found.low < 1e-3 < found.high < 0.01
+
+
+def test_intervals_stay_within_what_is_possible():
+    """Of shares, bounded moments and cosines; three networks give intervals longer than the range."""
+    rng = np.random.default_rng(5)
+    for size in (1e-3, 30.0):
+        z = size * rng.standard_normal((3, 4))
+        phi, slope = np.tanh(z), 1.0 - np.tanh(z) ** 2
+        values = {"deviation": np.full(3, size), "delta": slope, "below": phi, "jacobian": np.ones(3)}
+        summary = summarise(z, phi, slope, other_z=z, other_delta=-slope, saturated=lambda z: np.abs(z) > 2.6, **values)
+        spans = {"phi.mean": (-1.0, 1.0), "slope.mean": (0.0, 1.0), "slope.meansquare": (0.0, 1.0), "q": (0.0, 1.0)}
+        spans |= dict.fromkeys(("z.tail[1]", "phi.saturated", "slope.below[0.01]", "delta.below[0.001]"), (0.0, 1.0))
+        spans |= dict.fromkeys(("correlation", "delta.correlation"), (-1.0, 1.0))
+        for name, span in spans.items():
+            found = measure_network(name, summary, NETWORK, 2, 0.01)
+            assert (found.low, found.high) == span, name
+            assert span[0] <= found.estimate <= span[1], name
+
+
 def test_small_changes_are_first_order():
     z, phi, slope, values = a_layer()
     summary = summarise(z, phi, slope, **values)
