@@ -189,7 +189,8 @@ def _layer(ensemble: Ensemble, layer: int, layers: list[ForwardLayer], walk: _Wa
         square=w2,
         bias=b2,
         survival=(survival := _survival(ensemble, layer, walk.survival)),
-        loss=_loss(ensemble, [*(one.gaussian for one in layers), gaussian], survival) + (_steps(ensemble, first) if layer == 1 else 0.0),
+        loss=_loss(ensemble, [*(one.gaussian for one in layers), gaussian], survival)
+        + (_steps(ensemble, first) if layer == 1 else 0.0),
     )
 
 

@@ -8,15 +8,15 @@ Default tolerances of exact values: variances and mean squares 0.5 % (1 % for mo
 standard deviations, skewness 0.01, kurtosis 0.02 or 5 % of the excess, shares 0.002, quantiles 0.03 in rank (bins are 3 % wide),
 correlations 0.005. To that a limit adds what it neglects, from three numbers. S is the relative variance between networks of what
 the quantity rests on, and D the relative shift of its mean, both to leading order in 1/n (`forward_theory`, `backward_theory`). P
-bounds the probability that the network is dead. Added is P, and to moments SLACK (S + D), relative; to shares (S + D)/2, absolute;
-to the rank of a quantile D/2 + S/4; to the mean of a logarithm, taken as S/2 below the logarithm of the mean, S/2 + SLACK D. (A
-Gaussian probability moves by at most (S + D)/4: shares and ranks have room for the next order.) To an asymptotic value SECOND
-(S + D)^2 is added. `tests/fanin/test_network_truth.py` and `tests/stats/test_network_limits.py` hold this against sampled networks,
-where two thirds of the tolerance suffice, and three quarters for means of logarithms.
+bounds the probability that the network is dead, and what steps in the law of a sum of two-valued weights change. Added is P, and
+to moments SLACK (S + D), relative; to shares (S + D)/2, absolute; to the rank of a quantile D/2 + S/4; to the mean of a logarithm,
+taken as S/2 below the logarithm of the mean, S/2 + SLACK D. (A Gaussian probability moves by at most (S + D)/4: shares and ranks
+have room for the next order.) To an asymptotic value SECOND (S + D)^2 is added. `tests/fanin/test_network_truth.py` and
+`tests/stats/test_network_limits.py` hold this against sampled networks, where two thirds of the tolerance suffice.
 
 A claim that allows much says little. Theory is silent where a tolerance is above 10 % of a moment, 0.02 of a share, 0.06 of a rank,
 0.1 of a logarithm's mean or of a correlation. What comes back from the output rests on a product of as many factors as there are
-layers, and on laws of large kurtosis (where sigmoid networks are saturated, about 30): the bounds are 25 %, 0.02, 0.15 and 0.25.
+layers, and on laws of large kurtosis (where sigmoid networks are saturated, about 40): the bounds are 25 %, 0.02, 0.15 and 0.25.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def ranked(
     """A quantile; its tolerance is the smaller distance to the quantiles that are the margin away in rank.
 
     number : with a relative error, and without a value. own : S + D of the pre-activations themselves, which move the quantile by
-    rank, not by scale: where the law is so wide that it leaves the tolerance, nothing is predicted. bounded : whether 0 is the lower end of the law, or a jump there.
+    rank, not by scale: where the law is so wide that it leaves the tolerance, nothing is predicted. bounded : whether 0 is the
+    lower end of the law, or a jump there.
     """
     margin = RANK
     if number.label != EXACT:
