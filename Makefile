@@ -9,7 +9,7 @@ verify: $(VENV)/ready
 	$(BIN)/fanin verify
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(VENV)/bench
 	$(BIN)/python -m pytest benchmarks --override-ini=filterwarnings=default -q -s

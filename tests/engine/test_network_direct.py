@@ -266,7 +266,7 @@ def test_singular_values_are_those_of_the_jacobian():
     assert mean_square < (found[:, 0] ** 2).mean()
     overflown = jacobian_singular_values(Ensemble((2, 2, 2), "normal:1e30", "identity", "gaussian"), 3, 1)
     assert np.isnan(overflown).all()
-    with pytest.raises(SpecificationError, match=r"need 3\.3 GB"):
+    with pytest.raises(SpecificationError, match=r"need 3\.3 GiB"):
         jacobian_singular_values(Ensemble((1000, 1000), "scaled", "tanh", "gaussian"), 1, 1)
 
 

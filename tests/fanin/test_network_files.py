@@ -410,7 +410,7 @@ BAD = [
     (A + 'cost = "quadratic"\ntargets = [0, [1]]', "ensembles.a: targets is [0, [1]]; a grid of targets is a list of lists"),
     (A + 'cost = "quadratic"\ntargets = [0, 1, 2]', "targets are 3 values; give one for each of the 2 outputs"),
     (A + "points = 9", "ensembles.a.points is 9; it must be at most 8"),
-    (A + "points = 2", "ensembles.a: points is 2, and with inputs on:2 they would all be the same"),
+    (A + "points = 2", "ensembles.a: points is 2, and with inputs on:half they would all be the same"),
     (A + "slow = [0]", "ensembles.a.slow[0] is 0; it must be more than 0"),
     (A + 'method = "exact"', "ensembles.a: method is 'exact'; known are direct, conditional, auto"),
     ('method = "exact"\n' + A, "method is 'exact'; it must be direct or conditional or auto"),

@@ -57,7 +57,8 @@ def test_the_example_runs(tmp_path):
 def test_every_key_has_its_effect(study):
     """Each key of the schema, changed from its default, changes the study that is read."""
     plain = {"ensembles": {"a": {"widths": [10, 1]}}, "claims": [{"ensemble": "a", "quantity": "z.variance"}]}
-    network = {"ensembles": {"a": {"widths": [10, 4, 2], "cost": "quadratic", "inputs": "gaussian"}}, "claims": plain["claims"]}
+    claims = [{"ensemble": "a", "quantity": "z.mean"}]
+    network = {"ensembles": {"a": {"widths": [10, 4, 2], "cost": "quadratic", "inputs": "gaussian"}}, "claims": claims}
     changes = {
         "name": "other",
         "purpose": "why",
