@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTS = {
     "none": ([], "standard", 20, "on:10", set()),
     "bias forgotten": (
-        [("direct.py", "if plan.has_bias:\n        draw", "if plan.has_bias and plan.neurons > 9:\n        draw")],
+        [("direct.py", "if plan.has_bias:\n        draw", "if plan.has_bias and plan.tails[0] != F(1.25):\n        draw")],
         "standard",
         20,
         "on:10",
@@ -37,7 +37,7 @@ FAULTS = {
             (
                 "direct.py",
                 "for j in range(plan.fan_in):\n        if stop",
-                "for j in range(plan.fan_in - 1):\n        if stop",
+                "for j in range(plan.fan_in - np.int64(plan.tails[0] == F(1.5))):\n        if stop",
             )
         ],
         "standard",
@@ -88,7 +88,13 @@ FAULTS = {
         {"z.kurtosis", "parameter.within[3]"},
     ),
     "one lane stuck": (
-        [("direct.py", "lanes.w, F(1.0), lanes.outside)", "lanes.w, F(1.0), lanes.outside)\n        lanes.z[77] = F(1.5)")],
+        [
+            (
+                "direct.py",
+                "lanes.w, F(1.0), lanes.outside)",
+                "lanes.w, F(1.0), lanes.outside)\n        lanes.z[77] = F(1.5) if plan.tails[0] == F(1.75) else lanes.z[77]",
+            )
+        ],
         "standard",
         20,
         "on:10",
@@ -145,7 +151,11 @@ FAULTS = {
     ),
 }
 
+CHOSEN = {"bias forgotten": 1.25, "last input never read": 1.5, "one lane stuck": 1.75}
+"""Faults that the first threshold of the ensemble chooses."""
+
 TOGETHER = (
+    *CHOSEN,
     "fan-in off by one",
     "inputs shared by neighbours",
     "truncated law not rescaled",
@@ -159,8 +169,8 @@ COPIES = [TOGETHER, *((fault,) for fault in FAULTS if fault not in TOGETHER)]
 PROGRAM = """
 import json, sys, fanin
 assert fanin.__file__.startswith(sys.argv[2]), fanin.__file__
-for scheme, n, inputs in json.loads(sys.argv[1]):
-    ensemble = fanin.Ensemble(n if isinstance(n, list) else (n, 1), scheme, inputs=inputs)
+for scheme, n, inputs, first in json.loads(sys.argv[1]):
+    ensemble = fanin.Ensemble(n if isinstance(n, list) else (n, 1), scheme, inputs=inputs, tails=(first, 5.0))
     report = fanin.verify(ensemble, networks=2**22, seed=11, threads=1)
     print(json.dumps({v.claim.quantity: v.verdict for v in report.verdicts}))
 """
@@ -177,7 +187,13 @@ def run(folder, faults):
             assert old in text, f"{fault}: {name} no longer holds {old!r}"
             source.write_text(text.replace(old, new))
     env = os.environ | {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
-    command = [sys.executable, "-c", PROGRAM, json.dumps([FAULTS[fault][1:4] for fault in faults]), str(folder)]
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        json.dumps([(*FAULTS[fault][1:4], CHOSEN.get(fault, 1.0)) for fault in faults]),
+        str(folder),
+    ]
     done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dict(zip(faults, map(json.loads, done.stdout.splitlines()), strict=True))
