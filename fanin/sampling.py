@@ -24,7 +24,7 @@ from fanin.result import Layer, Result
 
 METHODS = ("direct", "conditional", "auto")
 _TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
-_NETWORK_TASK_DRAWS = 4e8
+_NETWORK_TASK_DRAWS = 8e8  # about a third of a second of one thread
 _RECORDED_DRAWS = 8  # draws that take as long as recording one neuron
 
 
