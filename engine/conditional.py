@@ -194,7 +194,7 @@ def _multiply_slope(state, a, place, count):
 
 @kernel
 def _begin_backward(plan, state, targets):
-    """delta of the output; returns what the squared norm of the Jacobian is to be multiplied by."""
+    """delta of the output; returns what the squared norm of the Jacobian is to be multiplied by, 0 where delta is not finite."""
     depth = plan.widths.size - 1
     place, outputs, scale = (depth - 1) % plan.segment, plan.widths[depth], 1.0
     for a in range(plan.points):
@@ -208,7 +208,10 @@ def _begin_backward(plan, state, targets):
             state.delta[a, :outputs],
         )
         state.delta[a, outputs : padded_end(outputs)] = F(0.0)
-        state.exponents[a] = normalise(state.delta[a], dot(state.delta[a], state.delta[a], outputs, state.totals), outputs)
+        square = dot(state.delta[a], state.delta[a], outputs, state.totals)
+        if not square < np.inf:
+            return 0.0
+        state.exponents[a] = normalise(state.delta[a], square, outputs)
     if plan.cost == costs.LINEAR:
         total = 0.0
         for i in range(outputs):
@@ -240,6 +243,8 @@ def _sample_network(plan, state, drawn, record, network, block):
             if reached < depth or plan.cost == costs.NONE:
                 return
             scale = _begin_backward(plan, state, drawn.targets[network])
+            if scale == 0.0:
+                return
             continue
         if last < depth:
             for a in range(plan.points):

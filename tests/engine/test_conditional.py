@@ -243,6 +243,18 @@ def test_overflow_is_counted_and_enters_no_sum():
         assert_no_nan(summary)
 
 
+def test_a_delta_of_the_output_that_overflows_is_not_recorded():
+    """phi and phi' are finite, and their product is beyond float32."""
+    steep = fanin.OwnActivation(lambda z: z * np.float32(1e35), lambda z: np.float32(1e35) + z * np.float32(0.0), name="steep")
+    ensemble = fanin.Ensemble((4, 2, 3), "he_normal", ("tanh", steep), "on:4", cost="quadratic")
+    found = conditional.sample(conditional.make_plan(ensemble, 1), 0, 1, 128)
+    assert [found[layer].counts["backward"] for layer in (1, 2)] == [0, 0]
+    assert [found[layer].finite for layer in (1, 2)] == [128, 128]
+    for summary in found.values():
+        assert_no_nan(summary)
+        assert summary.sums["delta^2"] == 0
+
+
 @pytest.mark.parametrize(
     ("scheme", "sentence"),
     [
