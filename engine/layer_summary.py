@@ -45,12 +45,24 @@ PRODUCTS = (
 )
 """Pairs of different statistics whose products are summed."""
 
-COUNTS = ("nonfinite", "field", "dead", "pairs", "backward", "extreme", "still", "still.grad", "backward.pairs", "underflow")
+COUNTS = (
+    "nonfinite",
+    "field",
+    "dead",
+    "pairs",
+    "backward",
+    "extreme",
+    "still",
+    "still.grad",
+    "still.jacobian",
+    "backward.pairs",
+    "underflow",
+)
 """Networks whose layer has a |z|, |phi| or |phi'| of 2**120 or more or NaN, or follows such a layer (they enter nothing else); with
 a standardised field; with q = 0; with a cosine. Networks with a backward pass; of these, where |delta| is beyond 2**+-240 (only
-logarithms of these are kept); where all delta are 0; where the derivatives of all weights are 0; with a cosine of delta.
-Finite networks in which the standard deviation of z, given what the layer sees, is below 2**-100 but not 0, or was so in a layer
-before: float32 has no room for such z, and their statistics say nothing of the law."""
+logarithms of these are kept); where all delta are 0; where the derivatives of all weights are 0; where nothing comes back through
+the weights; with a cosine of delta. Finite networks in which the standard deviation of z, given what the layer sees, is below
+2**-100 but not 0, or was so in a layer before: float32 has no room for such z, and their statistics say nothing of the law."""
 
 BINNED = 64
 """Neurons of a layer that are binned, at most: the first ones."""
@@ -157,7 +169,9 @@ class LayerSummary:
                 return self.finite - counts["dead"]
             case "cosine" | "overlap":
                 return counts["pairs"]
-            case "delta.kurtosis" | "ln delta" | "ln jacobian":
+            case "ln jacobian":
+                return counts["backward"] - counts["still.jacobian"]
+            case "delta.kurtosis" | "ln delta":
                 return counts["backward"] - counts["still"]
             case "ln grad":
                 return counts["backward"] - counts["still.grad"]

@@ -29,9 +29,8 @@ _SINGLES = _SINGLE_TO - _SINGLE_FROM + 1
 _BASE, _PRODUCTS = len(names.BASE), len(names.PRODUCTS)
 _LEFT = np.array([names.BASE.index(one) for one, _ in names.PRODUCTS])
 _RIGHT = np.array([names.BASE.index(other) for _, other in names.PRODUCTS])
-_NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME, _STILL, _STILL_GRAD, _BACKWARD_PAIRS, _UNDERFLOW = range(
-    len(names.COUNTS)
-)
+_NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME = range(6)
+_STILL, _STILL_GRAD, _STILL_JACOBIAN, _BACKWARD_PAIRS, _UNDERFLOW = range(6, len(names.COUNTS))
 Z_BINS, SIZE_BINS, FIELD_BINS = range(3)
 _LOW, _HIGH, _FLAT_BELOW = F(SATURATION_MARGIN), F(1.0 - SATURATION_MARGIN), F(FLAT)
 _PATTERNS = 1 << 14  # sign, exponent and 5 bits of mantissa of a float32
@@ -283,6 +282,8 @@ def record_jacobian(record, at, square, exponent):
         values[_JACOBIAN] = square * two_to(2 * exponent) if abs(exponent) <= _EXPONENT_LIMIT else 0.0
         values[_LN_JACOBIAN] = log_double(square) + 2.0 * exponent * _LN2
         _commit(record.block[at], values, np.int64(_JACOBIAN), np.int64(_LN_JACOBIAN + 1))
+    else:
+        record.counts[at, _STILL_JACOBIAN] += 1
 
 
 @kernel

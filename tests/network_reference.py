@@ -169,6 +169,7 @@ class Twin:
             scale = 1.0 / float((network.targets[0].astype(float) ** 2).sum())
         sent = multiply_back(network.weights[at], delta[:1])[0].astype(float)
         self._set_size("jacobian", float(sent @ sent) * scale, exponent, found)
+        self.counts["still.jacobian"] += not sent.any()
         if square > 0.0:
             found["delta.kurtosis"] = float((delta[0].astype(float) ** 4).mean()) / square**2
             self._set_size("delta", square, exponent, found)

@@ -59,6 +59,7 @@ _AT_MOST = {  # a count and what it cannot exceed
     "extreme": "backward",
     "still": "still.grad",
     "still.grad": "backward",
+    "still.jacobian": "backward",
     "backward.pairs": "backward",
 }
 

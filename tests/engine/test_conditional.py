@@ -222,6 +222,7 @@ def test_dead_layers_zero_inputs_and_width_one():
     shares = [dead[layer].counts["dead"] / 512 for layer in (1, 2, 3)]
     assert [abs(share - 1.0 + 0.5**layer) < 0.1 for layer, share in enumerate(shares, 1)] == [True] * 3
     assert dead[2].counts["still"] >= dead[3].counts["dead"]
+    assert [dead[layer].counts["still.jacobian"] for layer in dead] == [dead[layer].counts["still"] for layer in dead]
     zero = conditional.sample(
         conditional.make_plan(fanin.Ensemble((4, 3, 2), "he_normal", "tanh", "on:0", cost="linear"), 1), 0, 1, 128
     )

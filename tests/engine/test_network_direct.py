@@ -294,6 +294,13 @@ def test_dead_layers_and_inputs_of_zero():
     assert 0 < summaries(dead, 2, 131)[1].counts["dead"] < 131 / 4
 
 
+def test_nothing_that_comes_back_is_counted():
+    """Sparse weights: delta is not 0, and no weight sends it back."""
+    found = summaries(Ensemble((3, 2, 2), "normal:1,sparse=0.9", "tanh", "on:3", cost="linear"), 1, 512)[2]
+    assert found.counts["still"] < found.counts["still.jacobian"] < 512
+    assert found.holders("ln jacobian") == found.counts["backward"] - found.counts["still.jacobian"]
+
+
 def test_overflow_is_counted_and_enters_no_sum():
     for activation, cost, nonfinite in (
         ("identity", "quadratic", (0, 131, 131)),

@@ -24,7 +24,6 @@ from fanin.result_file.state import read_state, write_state
 from fanin.stats.network_quantities import measure_network
 from fanin.stats.verdict import Claim
 from fanin.study_example import EXAMPLE
-from fanin.study_file import load_study
 from tests.fanin.test_html import Page
 
 NETWORKS = 300
@@ -356,16 +355,6 @@ def test_odd_networks_have_pictures(scheme, networks, tmp_path):
     assert "nan" not in str([attributes for _, attributes in Page(odd._repr_html_()).tags]).lower()
     assert repr(result)
     assert result.to_xarray().sizes["layer"] == 2
-
-
-@pytest.fixture
-def study(tmp_path):
-    def read(text):
-        path = tmp_path / "study.toml"
-        path.write_text(text)
-        return load_study(path)
-
-    return read
 
 
 def test_the_network_of_the_example(study):

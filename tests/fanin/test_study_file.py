@@ -21,16 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ALPHABET = 'ab1é€\u2028\U0001f600"\\\n\t #=[]{},.\x01'  # what TOML and JSON write in a special way
 
 
-@pytest.fixture
-def study(tmp_path):
-    def read(text):
-        path = tmp_path / "study.toml"
-        path.write_text(text)
-        return load_study(path)
-
-    return read
-
-
 def test_the_example_is_the_study_it_describes(tmp_path):
     path = write_example(tmp_path / "mine.toml")
     found = load_study(path)

@@ -81,7 +81,9 @@ def summarise(
         values |= {"delta^2": square, "delta.kurtosis": (unit**4).mean(1), "ln delta": np.log(square[moving])}
         values |= {"grad^2": square * under, "ln grad": np.log((square * under)[pulled])}
         if jacobian is not None:
-            values |= {"jacobian": jacobian, "ln jacobian": np.log(jacobian[moving])}
+            sent = jacobian > 0
+            counts["still.jacobian"] = int((~sent).sum())
+            values |= {"jacobian": jacobian, "ln jacobian": np.log(jacobian[sent])}
         for k, t in enumerate(slow):
             values[f"slow:{k}"] = (np.abs(delta) < t).mean(1)
         count, fan_in = first.shape[1], below.shape[1]
