@@ -238,7 +238,7 @@ def _change(what: str, values: dict[str, float]) -> str:
 
 
 def losses(profile: Profile) -> list[str]:
-    """What enters no estimate: networks that are not finite, or whose delta are out of range."""
+    """What enters no estimate: networks that are not finite, or whose z or delta are out of range."""
     lines = []
     lost = profile.counts["nonfinite"]
     if lost.any():
@@ -246,6 +246,13 @@ def losses(profile: Profile) -> list[str]:
         at = lost[np.flatnonzero(lost)[0]]
         ends = f"layer {first} on" + (f", {lost[-1]:,} in the last layer" if lost[-1] > at else "")
         lines.append(f"{at:,} of {profile.networks:,} networks are not finite from {ends} and enter no estimate there")
+    faint = profile.counts["underflow"]
+    if faint.any():
+        first = int(np.flatnonzero(faint)[0])
+        lines.append(
+            f"{faint[first]:,} of {profile.networks:,} networks have a z too small for float32 from layer {profile.layers[first]} on: "
+            "nothing is said of it there"
+        )
     extreme = int(profile.counts["extreme"].max())
     if extreme:
         lines.append(f"in {extreme:,} of {profile.networks:,} networks |delta| is beyond 2**+-240: only logarithms are kept")

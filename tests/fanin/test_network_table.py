@@ -26,6 +26,7 @@ from fanin.stats.network_quantities import measure_network
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Claim, Verdict
 from fanin.studies import Study
 from fanin.table import plain_text, print_report
+from fanin.verification import verify
 
 ENSEMBLES = {
     "standard": Ensemble((1000,) * 6 + (10,), "standard", cost="quadratic"),
@@ -169,6 +170,15 @@ def test_networks_that_are_not_finite_are_counted(results):
     assert re.search(r"\d+ of 256 networks are not finite from layer 4 on", text)
     assert re.search(r"(9\d|100) % of the networks are not finite in layer 4\.$", text.rstrip())
     assert "nan" not in text
+
+
+def test_networks_whose_z_float32_has_no_room_for_are_said():
+    """A layer of weights of 1e-30 leaves z near 1e-30, the next one zeros."""
+    ensemble = Ensemble((5, 3, 3, 3), "normal:1e-30", "tanh", "on:3")
+    found = verify(ensemble, networks=2000, method="direct")
+    text = " ".join(printed(found).split())
+    assert "2,000 of 2,000 networks have a z too small for float32 from layer 2 on: nothing is said of it there" in text
+    assert not [v.claim.id for v in found.verdicts if v.verdict == REFUTED]
 
 
 def test_gradients_beyond_the_range_of_sums_keep_their_size(results):
