@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fanin.report import Report
     from fanin.result import Result
     from fanin.result_file import load_report
+    from fanin.run_planning import Plan, plan
     from fanin.sampling import simulate
     from fanin.stats.verdict import Claim, Verdict
     from fanin.studies import STUDIES, Study
@@ -36,6 +37,7 @@ _HOMES = {
     "Inputs": "fanin.engine.inputs",
     "Law": "fanin.engine.schemes",
     "OwnActivation": "fanin.engine.activation_spec",
+    "Plan": "fanin.run_planning",
     "Report": "fanin.report",
     "Result": "fanin.result",
     "SCHEMES": "fanin.engine.recipes",
@@ -48,6 +50,7 @@ _HOMES = {
     "load_inputs": "fanin.data",
     "load_report": "fanin.result_file",
     "load_study": "fanin.study_file",
+    "plan": "fanin.run_planning",
     "replay": "fanin.engine.network_replay",
     "simulate": "fanin.sampling",
     "verify": "fanin.verification",
@@ -61,6 +64,7 @@ __all__ = [
     "Inputs",
     "Law",
     "OwnActivation",
+    "Plan",
     "Report",
     "Result",
     "Scheme",
@@ -71,6 +75,7 @@ __all__ = [
     "load_inputs",
     "load_report",
     "load_study",
+    "plan",
     "plot",
     "replay",
     "simulate",

@@ -18,6 +18,9 @@ _ROOMY = 80
 
 _INTERVAL = ("± interval", "+- interval")
 
+ASYMPTOTIC = "~"
+"""Marks a verdict of a watched run that rests on an asymptotic sequence."""
+
 STYLES = {CONFIRMED: "green", REFUTED: "red", UNDECIDED: "yellow"}
 
 
@@ -74,10 +77,17 @@ def _row(verdict: Verdict) -> tuple[str, dict[str, str], Text]:
         word.stylize("bold reverse")
     elif verdict.verdict == REFUTED:
         word = Text("refuted (expected)", style=STYLES[CONFIRMED])
+    if is_asymptotic(verdict):
+        word.append(f" {ASYMPTOTIC}")
     own = claim.id.removeprefix(f"{claim.ensemble}/{claim.layer}/{claim.quantity}").lstrip("/")
     name = f"{claim.quantity} ({own})" if own else claim.quantity
     numbers = {"predicted": number(claim.predicted), "tolerance": number(claim.tolerance, 2)}
     return name, numbers | {"estimate": number(interval.estimate)} | dict.fromkeys(_INTERVAL, number(half, 2)), word
+
+
+def is_asymptotic(verdict: Verdict) -> bool:
+    """Whether a claim of a watched run was decided by an asymptotic sequence."""
+    return verdict.watched and verdict.verdict in (CONFIRMED, REFUTED) and verdict.interval.coverage == "asymptotic"
 
 
 def number(value: float, digits: int = 6) -> str:
@@ -95,8 +105,8 @@ def what_decides(verdicts: list[Verdict]) -> list[str]:
         if verdict.verdict != UNDECIDED:
             continue
         claim = verdict.claim
-        if verdict.needed is None:
+        if verdict.networks_needed is None:
             lines.append(f"{claim.id}: no number of networks seems to decide it")
         else:
-            lines.append(f"{claim.id}: about {verdict.needed:.2g} networks per ensemble would decide it")
+            lines.append(f"{claim.id}: about {verdict.networks_needed:.2g} networks per ensemble would decide it")
     return lines

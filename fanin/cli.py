@@ -1,4 +1,4 @@
-"""The command line: `fanin verify`, `show`, `init`, `schemes`, `theory` and `env`.
+"""The command line: `fanin verify`, `plan`, `show`, `init`, `schemes`, `theory` and `env`.
 
 Exit codes of `verify`: 0 all claims as expected, 1 something otherwise, 2 bad input or usage, 3 something undecided,
 4 broke off, 130 and 143 for signals. Results go to standard output, progress and complaints to standard error.
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 import fanin
+from fanin import plan_command, theory_command
 from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
-from fanin.help_texts import ACTIVATION, COST, EXAMPLES, INPUTS, METHOD, SCHEME, SHOW_EXAMPLES, STUDY, TARGETS
-from fanin.options import Flag, Real, Whole
+from fanin.help_texts import EXAMPLES, SHOW_EXAMPLES, STUDY
+from fanin.options import Flag, JudgingOptions, NetworkOptions, SamplingOptions, Whole
 from fanin.output import all_dict, check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
-from fanin.subjects import ALL, find_subjects, is_folder, own_study
-from fanin.theory_command import register
+from fanin.subjects import ALL, check_own, find_subjects, is_folder, own_study
 
 if TYPE_CHECKING:
     from fanin.report import Report
@@ -43,19 +43,11 @@ def verify(
     study: Annotated[str | None, Parameter(help=STUDY)] = None,
     /,
     *,
-    networks: Whole = None,
-    seed: Whole = None,
-    method: Annotated[str | None, Parameter(help=METHOD)] = None,
-    threads: Whole = None,
-    alpha: Real = None,
-    tolerance: Real = None,
-    widths: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    scheme: Annotated[str | None, Parameter(help=SCHEME)] = None,
-    activation: Annotated[str | None, Parameter(help=ACTIVATION)] = None,
-    inputs: Annotated[str | None, Parameter(help=INPUTS)] = None,
-    points: Whole = None,
-    cost: Annotated[str | None, Parameter(help=COST)] = None,
-    targets: Annotated[str | None, Parameter(help=TARGETS, allow_leading_hyphen=True)] = None,
+    sampling: SamplingOptions = SamplingOptions(),
+    judging: JudgingOptions = JudgingOptions(),
+    until: str | None = None,
+    max_networks: Whole = None,
+    network: NetworkOptions = NetworkOptions(),
     layers: Flag = False,
     json: Flag = False,
     output: str | None = None,
@@ -66,20 +58,10 @@ def verify(
 
     Parameters
     ----------
-    networks
-        Networks per ensemble, such as 1e7 or 10_000_000; by default what the study says.
-    seed
-        0 to 2**64 - 1, 501 by default. The same seed gives the same digest on every machine, for any number of threads.
-    threads
-        Threads; by default all available cores.
-    alpha
-        Probability that any verdict of the run is wrong, at most; 0.01 by default.
-    tolerance
-        Factor on the tolerance of every claim; 1 by default.
-    widths
-        Sizes of the layers of a network of your own, first the input: 1000,1 or 784,256,10.
-    points
-        Inputs that go through each network, 1 to 8; the first two are compared.
+    until
+        decided: sample in rounds until every claim is confirmed or refuted; the error rate holds although the run is watched.
+    max_networks
+        Networks per ensemble at which a run until decided ends in any case; 100 times what the study says by default.
     layers
         Print every claim of every layer, where the table of a network would be a summary.
     json
@@ -91,24 +73,20 @@ def verify(
     plot
         Draw the report to a .png, .svg or .pdf file.
     """
-    own: dict[str, Any] = {"widths": widths, "scheme": scheme, "activation": activation, "inputs": inputs}
-    own |= {"points": points, "cost": cost, "targets": targets}
-    own = {name: value for name, value in own.items() if value is not None}
-    if study is not None and own:
-        raise SpecificationError(f"--{next(iter(own))} describes a network of your own; it does not go with the study {study!r}")
+    own = network.given()
+    check_own(study, own)
     if overwrite and output is None:
         raise SpecificationError("--overwrite goes with --output FILE")
-    sampling = {"networks": networks, "seed": seed, "method": method, "threads": threads}
-    sampling = {name: value for name, value in sampling.items() if value is not None}
-    judging = {name: value for name, value in (("alpha", alpha), ("tolerance", tolerance)) if value is not None}
+    sizes = {name: value for name, value in (("until", until), ("max_networks", max_networks)) if value is not None}
+    how = sampling.given() | sizes
     from fanin.engine.machine import widen_vectors
 
     widen_vectors()  # before numba is imported
-    subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", sampling)
+    subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", how)
     check_targets(subjects, output, overwrite, plot, several="all is" if study == ALL else "the folder holds")
     reports, lost = [], None
     for subject in subjects:
-        report = _run(subject, sampling, judging, quiet=json)
+        report = _run(subject, how, judging.given(), quiet=json)
         reports.append(report)
         lost = write_targets(report, output, overwrite, plot)  # only where there is one report
         if not json:
@@ -205,21 +183,26 @@ def schemes(name: str | None = None, /, *, fan_in: Whole = None, fan_out: Whole 
     return 0
 
 
-register(app)
+for command in (plan_command, theory_command):
+    command.register(app)
 
 
 def _run(subject: Study | Report, sampling: dict[str, Any], judging: dict[str, Any], quiet: bool) -> Report:
-    """Sample and judge, with a progress bar on standard error where that is a terminal; a report is only judged again."""
+    """Sample and judge, with progress on standard error; a report is only judged again."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from fanin.report import Report
     from fanin.verification import verify as judge
+    from fanin.watch_display import watching
 
     if isinstance(subject, Report):
         return judge(subject, **{"alpha": subject.alpha, "tolerance": subject.tolerance, **judging})
-    total = len(subject.ensembles) * (sampling.get("networks") or subject.networks)
     console = Console(stderr=True)
+    if sampling.get("until") is not None:
+        with watching(console, quiet) as look:
+            return judge(subject, **sampling, **judging, look=look)
+    total = len(subject.ensembles) * (sampling.get("networks") or subject.networks)
     columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TextColumn("networks"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("sampling", total=total)

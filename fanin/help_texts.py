@@ -1,4 +1,4 @@
-"""What `fanin verify --help` and `fanin show --help` say at length."""
+"""What the help of the commands says at length."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ Examples:
       ten sigmoid layers of 1000: saturation and gradients, layer by layer
   fanin verify random-inputs --networks 1e8
       another built-in study, with more networks than its default
+  fanin verify deep --until decided
+      as many networks as it takes, with the same error rate
   fanin verify all
       every built-in study; the exit code is the worst
   fanin verify --widths 784,1 --scheme he_normal --inputs gaussian
@@ -34,6 +36,16 @@ Examples:
       what theory says of deep networks: fixed points, edge of chaos, layer by layer
 """
 
+PLAN_EXAMPLES = """
+Examples:
+  fanin plan deep
+      networks and seconds that decide each claim
+  fanin plan --networks 1e8
+      the smallest deviations that 1e8 networks of the default study see
+  fanin plan --widths 784,256,10 --activation relu --scheme he_normal --inputs gaussian --until decided
+  fanin plan costs --tolerance 0.5 --json | jq .needed
+"""
+
 SHOW_EXAMPLES = """
 Examples:
   fanin show run.nc
@@ -46,6 +58,7 @@ STUDY = (
     "single-neuron (default), random-inputs, real-inputs, deep, costs, depth, finite-width or samplers; all: every one of them; a "
     ".toml file (see `fanin init`) or a folder of them; or a result file, which is judged again without sampling."
 )
+PLANNED = "single-neuron (default), random-inputs, real-inputs, deep, costs, depth, finite-width or samplers; or a .toml file."
 METHOD = (
     "direct (every weight is drawn; the default unless the study says otherwise), conditional (Gaussian weights are integrated "
     "out, exactly) or auto (conditional where it is exact and assumes none of the claims)."

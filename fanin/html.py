@@ -54,7 +54,8 @@ def report_html(report: Report) -> str:
     """Title, densities, claims by ensemble, and what they mean."""
     first = next(iter(report.results.values()))
     methods = " and ".join(dict.fromkeys(result.method for result in report.results.values()))
-    sampled = f"{first.networks:,} networks per ensemble, {methods} sampler, seed {first.seed}, {report.seconds:.1f} s"
+    until = ", until decided" if report.watched else ""
+    sampled = f"{first.networks:,} networks per ensemble{until}, {methods} sampler, seed {first.seed}, {report.seconds:.1f} s"
     expected = sum(verdict.as_expected for verdict in report.verdicts)
     count = (
         f"{expected} of {len(report.verdicts)} claims as expected; the probability that any verdict is wrong is at most "
@@ -71,7 +72,7 @@ def report_html(report: Report) -> str:
     return _page(
         f"<p><b>{escape(report.study.name)}</b>: {escape(report.study.purpose)}</p>",
         f'<p class="dim">{escape(sampled)}</p>',
-        *_pictures(report.results, report.alpha),
+        *_pictures(report.results, report.alpha, report.watched),
         *tables,
         *(f'<p class="dim">{escape(line)}</p>' for line in parts_of_variance(report.verdicts)),
         f"<p>{escape(count)}</p>",
@@ -100,11 +101,11 @@ def result_html(result: Result) -> str:
     )
 
 
-def _pictures(results: dict[str, Result], alpha: float) -> list[str]:
+def _pictures(results: dict[str, Result], alpha: float, watched: bool = False) -> list[str]:
     """Densities of single layers, and profiles of networks."""
     single = {label: result for label, result in results.items() if not result.is_network}
     networks = {label: result for label, result in results.items() if result.is_network}
-    return ([densities(single)] if single else []) + ([profiles(networks, alpha)] if networks else [])
+    return ([densities(single)] if single else []) + ([profiles(networks, alpha, watched)] if networks else [])
 
 
 def _table(heads: tuple[str, ...], rows: list[str]) -> str:
@@ -186,7 +187,8 @@ def _claim(verdict: Verdict, layer: bool = False) -> str:
     said = "refuted (expected)" if verdict.verdict == REFUTED and verdict.as_expected else verdict.verdict
     needs = ""
     if verdict.verdict == UNDECIDED:
-        needs = ", no number seems to decide" if verdict.needed is None else f", needs {number(verdict.needed, 2)} networks"
+        needed = verdict.networks_needed
+        needs = ", no number seems to decide" if needed is None else f", needs {number(needed, 2)} networks"
     own = claim.id.removeprefix(f"{claim.ensemble}/{claim.layer}/{claim.quantity}").lstrip("/")
     name = f"{claim.quantity} ({own})" if own else claim.quantity
     cells = (

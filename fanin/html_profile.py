@@ -22,13 +22,13 @@ _BOTH = f'|delta|: <tspan fill="{_COLOURS[0]}">root mean square</tspan>, <tspan 
 _DOT = 2.2
 
 
-def profiles(results: dict[str, Result], alpha: float) -> str:
+def profiles(results: dict[str, Result], alpha: float, watched: bool = False) -> str:
     """A row of charts for each ensemble."""
     charts = []
     for row, (label, result) in enumerate(results.items()):
         saturated = any(is_bounded(activation) for activation in result.ensemble.activations)
         share = ("phi.saturated", "share saturated") if saturated else ("slope.below[0.01]", "share with phi' &lt; 0.01")
-        found = series_of({label: result}, ("z.variance", share[0], "delta.meansquare", "delta.median"), alpha)
+        found = series_of({label: result}, ("z.variance", share[0], "delta.meansquare", "delta.median"), alpha, watched)
         by_name = {series.quantity: series for series in found}
         top = _TOP + _ROW * row
         charts.append(f'<text x="0" y="{top - 20}" font-weight="bold">{escape(short(label))}</text>')

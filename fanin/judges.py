@@ -1,4 +1,4 @@
-"""Judges: one ensemble with its theory, its names of quantities and its intervals, whichever sampler it goes with.
+"""Judges: one ensemble with its theory, its names of quantities and its evidence, whichever sampler it goes with.
 
 A `NeuronJudge` judges one neuron of a single layer, by `stats.quantities` and `stats.predictions`; a `NetworkJudge` all recorded
 layers of a network, by `stats.network_quantities` and `stats.network_theory`.
@@ -15,12 +15,12 @@ from fanin.engine.errors import SpecificationError
 from fanin.engine.inputs import Inputs
 from fanin.engine.spec import Ensemble
 from fanin.sampling import sampler_of
-from fanin.stats.intervals import Interval
+from fanin.stats.evidence import Evidence
 from fanin.stats.network_names import check_network_recorded
-from fanin.stats.network_quantities import measure_network
+from fanin.stats.network_quantities import network_evidence
 from fanin.stats.network_theory import NetworkTheory, assumed
 from fanin.stats.predictions import Theory
-from fanin.stats.quantities import check_recorded, measure
+from fanin.stats.quantities import check_recorded, evidence
 from fanin.stats.verdict import Claim
 
 
@@ -54,9 +54,9 @@ class NeuronJudge:
         """Whether the sampler takes a claim for granted: the direct one takes none."""
         return False
 
-    def measure(self, quantity: str, _layer: int, kept: Any, error: float) -> Interval:
-        """Estimate and interval."""
-        return measure(quantity, kept, self.theory.ensemble, error, self.theory.law)
+    def evidence(self, quantity: str, _layer: int, kept: Any) -> Evidence:
+        """What a run says of a quantity."""
+        return evidence(quantity, kept, self.theory.ensemble, self.theory.law)
 
 
 class NetworkJudge:
@@ -91,9 +91,9 @@ class NetworkJudge:
         """Whether the sampler takes a claim for granted, so that it cannot test it."""
         return not claim.against and assumed(self.method, claim.quantity, claim.layer, self.theory.ensemble)
 
-    def measure(self, quantity: str, layer: int, kept: Any, error: float) -> Interval:
-        """Estimate and interval."""
-        return measure_network(quantity, kept, self.theory.ensemble, layer, error)
+    def evidence(self, quantity: str, layer: int, kept: Any) -> Evidence:
+        """What a run says of a quantity of a layer."""
+        return network_evidence(quantity, kept, self.theory.ensemble, layer)
 
 
 Judge = NeuronJudge | NetworkJudge

@@ -112,7 +112,7 @@ def _quantiles(layer: LayerSummary, variable: str) -> list[float]:
 
     if layer.bins[variable].index.size == 0:
         return [math.nan] * len(RANKS)
-    return [bin_quantile(layer, variable, rank, 0.01).estimate for rank in RANKS]
+    return [bin_quantile(layer, variable, rank).estimate for rank in RANKS]
 
 
 def _octaves(kept: list[LayerSummary]) -> tuple[list[int], np.ndarray]:

@@ -17,7 +17,7 @@ from fanin.judges import NetworkJudge, judge_of
 from fanin.report import Report
 from fanin.result import Result
 from fanin.stats.network_names import check_network_recorded
-from fanin.stats.network_quantities import measure_network
+from fanin.stats.network_quantities import network_evidence
 from fanin.stats.network_theory import NetworkTheory
 
 _ZERO = 2.0 ** (LOWEST + 1)  # below it a quantile is that of neurons whose value is 0
@@ -51,7 +51,7 @@ def networks_of(report: Report) -> dict[str, Result]:
     return {label: result for label, result in report.results.items() if result.is_network}
 
 
-def series_of(results: dict[str, Result], quantities: Sequence[str], alpha: float) -> list[Series]:
+def series_of(results: dict[str, Result], quantities: Sequence[str], alpha: float, watched: bool = False) -> list[Series]:
     """The quantities of each ensemble, in the order of ensembles; what none of its layers records is left out."""
     wanted = [
         (label, quantity, layer)
@@ -64,7 +64,7 @@ def series_of(results: dict[str, Result], quantities: Sequence[str], alpha: floa
     found = []
     for label, quantity in dict.fromkeys((label, quantity) for label, quantity, _ in wanted):
         layers = [layer for one, other, layer in wanted if (one, other) == (label, quantity)]
-        rows = [_row(theories[label], results[label], quantity, layer, alpha / len(wanted)) for layer in layers]
+        rows = [_row(theories[label], results[label], quantity, layer, alpha / len(wanted), watched) for layer in layers]
         found.append(Series(label, quantity, np.array(layers), *np.array(rows).T))
     return [series for series in found if not series.is_empty]
 
@@ -88,11 +88,11 @@ def _is_recorded(result: Result, quantity: str, layer: int) -> bool:
 
 
 def _row(
-    theory: NetworkTheory | None, result: Result, quantity: str, layer: int, error: float
+    theory: NetworkTheory | None, result: Result, quantity: str, layer: int, error: float, watched: bool
 ) -> tuple[float, float, float, float]:
     kept = result.layers[layer]
     assert isinstance(kept, LayerSummary)
-    interval = measure_network(quantity, kept, result.ensemble, layer, error)
+    interval = network_evidence(quantity, kept, result.ensemble, layer).interval(error, watched)
     if quantity in ("delta.median", "grad.median") and interval.estimate < _ZERO:
         return math.nan, math.nan, math.nan, math.nan
     try:

@@ -250,8 +250,8 @@ def losses(profile: Profile) -> list[str]:
     if faint.any():
         first = int(np.flatnonzero(faint)[0])
         lines.append(
-            f"{faint[first]:,} of {profile.networks:,} networks have a z too small for float32 from layer {profile.layers[first]} on: "
-            "nothing is said of it there"
+            f"{faint[first]:,} of {profile.networks:,} networks have a z too small for float32 from layer {profile.layers[first]} "
+            "on: nothing is said of it there"
         )
     extreme = int(profile.counts["extreme"].max())
     if extreme:

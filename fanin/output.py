@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import fanin
 from fanin.engine.errors import SpecificationError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fanin.report import Report
     from fanin.studies import Study
 
@@ -31,12 +33,24 @@ def print_json(value: dict[str, Any]) -> None:
 def print_table(report: Report, first: bool = True, layers: bool = False) -> None:
     """A report as a person reads it, with an empty line before all but the first.
 
-    It is as wide as the terminal; elsewhere 80 columns, or fewer where the variable COLUMNS says so. layers : every claim of every
-    layer of a network.
+    layers : every claim of every layer of a network.
     """
+    from fanin.table import print_report
+
+    def show(console: Console) -> None:
+        if not first:
+            console.print()
+        print_report(report, console, layers)
+
+    print_view(show)
+
+
+def print_view(show: Callable[[Console], object]) -> None:
+    """What a function prints to a console, as a person reads it: as wide as the terminal; elsewhere 80 columns, or fewer where the
+    variable COLUMNS says so."""
     from rich.console import Console
 
-    from fanin.table import WIDTH, print_report
+    from fanin.table import WIDTH
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
@@ -44,13 +58,7 @@ def print_table(report: Report, first: bool = True, layers: bool = False) -> Non
 
     console = Output(highlight=False)
     console = console if console.is_terminal else Output(highlight=False, width=_columns(WIDTH))
-
-    def show() -> None:
-        if not first:
-            console.print()
-        print_report(report, console, layers)
-
-    _print_for_a_reader(show)
+    _print_for_a_reader(lambda: show(console))
 
 
 def _columns(most: int) -> int:

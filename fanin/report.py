@@ -26,7 +26,8 @@ class Report:
     """The verdicts on all claims of a study.
 
     results : the results by ensemble. verdicts : one for each claim. alpha : probability of any wrong verdict, at most.
-    tolerance : the factor on the tolerance of every claim. Printed, it is the table of the command line.
+    tolerance : the factor on the tolerance of every claim. watched : whether the run was watched, and stopped where all was
+    decided; then every interval holds at all its sizes at once. Printed, it is the table of the command line.
     """
 
     study: Study
@@ -34,6 +35,7 @@ class Report:
     verdicts: list[Verdict]
     alpha: float
     tolerance: float = 1.0
+    watched: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -64,6 +66,7 @@ class Report:
             "method": first.method if len({result.method for result in self.results.values()}) == 1 else "several",
             "alpha": float(self.alpha),
             "tolerance_factor": float(self.tolerance),
+            "until": "decided" if self.watched else None,
             "seconds": self.seconds,
             "digest": self.digest,
             "ensembles": {
@@ -115,7 +118,9 @@ class Report:
             "label": claim.label,
             "verdict": verdict.verdict,
             "expected": claim.expected,
-            "needed": verdict.needed,
+            "needed": verdict.networks_needed,
+            "p_value": None if claim.assumed else verdict.p_value,
+            "smallest_detectable": None if claim.assumed else _finite(verdict.smallest_detectable),
             "source": claim.source,
         }
 

@@ -6,6 +6,7 @@ the executor, the number of threads, the size of the tasks or the order in which
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import os
@@ -86,22 +87,9 @@ def simulate(
         raise SpecificationError(f"blocks_per_task is {blocks_per_task}; it must be even, so that pairs of blocks stay together")
     check_memory(ensemble, threads)
     check_own_laws(ensemble)
-    sampler = sampler_of(ensemble, method)
-    plan = sampler.make_plan(ensemble, seed)
-    tasks = _tasks(networks, blocks_per_task, sampler.block_size(ensemble))
-    sampler.compile_kernels(plan)
+    plan = _plan(ensemble, seed, method)
     start = time.perf_counter()
-    if executor is not None:
-        layers = _merge_all(executor, functools.partial(run_task, ensemble, seed, method), tasks, threads, progress)
-    else:
-        stop = np.zeros(1, np.int64)
-        with futures.ThreadPoolExecutor(threads, thread_name_prefix="fanin") as pool:
-            try:
-                layers = _merge_all(pool, functools.partial(_run_here, sampler, plan, stop), tasks, threads, progress)
-            except BaseException:
-                stop[0] = 1
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+    layers = _sampled(plan, ensemble, 0, networks, seed, method, threads, executor, progress, blocks_per_task)
     return Result(
         ensemble=ensemble,
         networks=networks,
@@ -111,6 +99,66 @@ def simulate(
         seconds=time.perf_counter() - start,
         threads=threads,
     )
+
+
+def extended(
+    result: Result,
+    networks: int,
+    executor: futures.Executor | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Result:
+    """A longer run, of which a result is the beginning: only what is missing is sampled.
+
+    result : of a whole number of `step_of` networks. networks : of the longer run. executor, progress : as for `simulate`.
+    """
+    ensemble, seed, method, threads = result.ensemble, result.seed, result.method, result.threads
+    if result.networks % step_of(ensemble, method) or networks <= result.networks:
+        raise SpecificationError(f"{result.networks} networks cannot become {networks}; only whole pairs of blocks grow")
+    plan, start, blocks = _plan(ensemble, seed, method), time.perf_counter(), _default_task(ensemble, method)
+    more = _sampled(plan, ensemble, result.networks, networks, seed, method, threads, executor, progress, blocks)
+    seconds = result.seconds + time.perf_counter() - start
+    return dataclasses.replace(result, networks=networks, layers=_merge(result.layers, more), seconds=seconds)
+
+
+def step_of(ensemble: Ensemble, method: str) -> int:
+    """Networks of the smallest piece that a run can be extended by."""
+    sampler = sampler_of(ensemble, method)
+    return sampler.block_size(ensemble) * (2 if sampler is direct else 1)
+
+
+def _plan(ensemble: Ensemble, seed: int, method: str) -> Any:
+    """What the sampler works from, once its kernels are compiled."""
+    sampler = sampler_of(ensemble, method)
+    plan = sampler.make_plan(ensemble, seed)
+    sampler.compile_kernels(plan)
+    return plan
+
+
+def _sampled(
+    plan: Any,
+    ensemble: Ensemble,
+    done: int,
+    networks: int,
+    seed: int,
+    method: str,
+    threads: int,
+    executor: futures.Executor | None,
+    progress: Callable[[int], object] | None,
+    blocks_per_task: int,
+) -> dict[int, Layer]:
+    """The summaries of networks number `done` to `networks` - 1."""
+    sampler = sampler_of(ensemble, method)
+    tasks = _tasks(done, networks, blocks_per_task, sampler.block_size(ensemble))
+    if executor is not None:
+        return _merge_all(executor, functools.partial(run_task, ensemble, seed, method), tasks, threads, progress)
+    stop = np.zeros(1, np.int64)
+    with futures.ThreadPoolExecutor(threads, thread_name_prefix="fanin") as pool:
+        try:
+            return _merge_all(pool, functools.partial(_run_here, sampler, plan, stop), tasks, threads, progress)
+        except BaseException:
+            stop[0] = 1
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def resolved_method(ensemble: Ensemble, method: str) -> str:
@@ -142,10 +190,10 @@ def _run_here(sampler: Any, plan: Any, stop: np.ndarray, first: int, last: int, 
     return sampler.sample(plan, first, last, networks, stop)
 
 
-def _tasks(networks: int, blocks_per_task: int, size: int) -> Iterator[tuple[int, int, int]]:
-    """Ranges of blocks of the given size and the number of networks that count in each."""
+def _tasks(done: int, networks: int, blocks_per_task: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Ranges of blocks of the given size from network `done` on, and the number of networks that count in each."""
     blocks = -(-networks // size)
-    for first in range(0, blocks, blocks_per_task):
+    for first in range(done // size, blocks, blocks_per_task):
         last = min(first + blocks_per_task, blocks)
         yield first, last, min(networks, last * size) - first * size
 

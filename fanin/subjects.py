@@ -54,6 +54,12 @@ def find_subjects(text: str, sampling: dict[str, Any]) -> list[Study | Report]:
     return [find_study(text)]
 
 
+def check_own(study: str | None, own: dict[str, Any]) -> None:
+    """Refuse the options of a network of one's own beside a study."""
+    if study is not None and own:
+        raise SpecificationError(f"--{next(iter(own))} describes a network of your own; it does not go with the study {study!r}")
+
+
 def own_study(own: dict[str, Any]) -> Study:
     """The study of the network that --widths, --scheme, --activation, --inputs, --points, --cost and --targets describe."""
     from fanin.data import load_inputs

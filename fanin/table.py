@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 from rich.text import Text
 
-from fanin.claim_table import claim_table, fits, what_decides
+from fanin.claim_table import ASYMPTOTIC, claim_table, fits, is_asymptotic, what_decides
 from fanin.density_sketch import BLOCKS, density_sketch
 from fanin.engine.schemes import Law
 from fanin.engine.spec import Ensemble
@@ -41,7 +41,8 @@ def print_report(report: Report, console: Console, layers: bool = False) -> None
     console.print(Text(title, style="bold"))
     methods = list(dict.fromkeys(result.method for result in report.results.values()))
     sampler = f"{' and '.join(methods)} sampler{'s' if len(methods) > 1 else ''}"
-    sampled = f"{first.networks:,} networks per ensemble, {sampler}, seed {first.seed}, {report.seconds:.1f} s"
+    until = ", until decided" if report.watched else ""
+    sampled = f"{first.networks:,} networks per ensemble{until}, {sampler}, seed {first.seed}, {report.seconds:.1f} s"
     console.print(Text(sampled, style="dim"))
     profiles = {label: profile_of(result, label) for label, result in report.results.items() if has_profile(result)}
     if profiles:
@@ -63,7 +64,8 @@ def print_report(report: Report, console: Console, layers: bool = False) -> None
         if nonfinite:
             console.print(Text(f"{nonfinite:,} of {result.networks:,} networks are not finite and enter no estimate", style="red"))
         console.print(claim_table(verdicts, console))
-    for line in [*legend(list(profiles.values()), report.verdicts), *parts_of_variance(report.verdicts)]:
+    notes = [*legend(list(profiles.values()), report.verdicts), *parts_of_variance(report.verdicts), *_sequences(report)]
+    for line in notes:
         console.print(Text(line, style="dim"))
     console.print()
     for line in _undecided(report.verdicts, bool(profiles), layers):
@@ -103,6 +105,14 @@ def parts_of_variance(verdicts: list[Verdict]) -> list[str]:
     ]
 
 
+def _sequences(report: Report) -> list[str]:
+    """How many verdicts of a watched run rest on asymptotic sequences."""
+    found = sum(is_asymptotic(verdict) for verdict in report.verdicts)
+    if not found:
+        return []
+    return [f"{ASYMPTOTIC} {found} verdicts rest on sequences that are valid as networks grow many; the others hold at any number."]
+
+
 def _undecided(verdicts: list[Verdict], networks: bool, every: bool) -> list[str]:
     """What would decide the undecided claims: the first few of them."""
     lines = what_decides(verdicts)
@@ -117,7 +127,7 @@ def _undecided(verdicts: list[Verdict], networks: bool, every: bool) -> list[str
 
 def _all_undecided(verdicts: list[Verdict]) -> list[str]:
     """One line for all undecided claims, each of which has a row."""
-    needed = [v.needed for v in verdicts if v.verdict == UNDECIDED]
+    needed = [v.networks_needed for v in verdicts if v.verdict == UNDECIDED]
     numbers = [number for number in needed if number is not None]
     if not needed:
         return []
@@ -129,4 +139,5 @@ def _count_line(report: Report) -> str:
     assumed = sum(v.verdict == ASSUMED for v in report.verdicts)
     total, as_expected = len(report.verdicts) - assumed, sum(v.as_expected for v in report.verdicts if v.verdict != ASSUMED)
     counted = f"{as_expected} of {total} claims as expected" + (f", {assumed} assumed by the sampler" if assumed else "")
-    return f"{counted}; the probability that any verdict is wrong is at most {report.alpha:g}."
+    ever = ", whenever the run had stopped" if report.watched else ""
+    return f"{counted}; the probability that any verdict is wrong is at most {report.alpha:g}{ever}."

@@ -16,10 +16,11 @@ from fanin.judges import Judge, NetworkJudge, NeuronJudge, judge_of
 from fanin.report import Report
 from fanin.result import Result
 from fanin.sampling import check_method, resolved_method, simulate, whole_number
+from fanin.stats.evidence import Evidence
 from fanin.stats.network_quantities import recorded_names
 from fanin.stats.network_theory import NetworkTheory
 from fanin.stats.predictions import Theory
-from fanin.stats.two_sample import difference, difference_tolerance, is_scale
+from fanin.stats.two_sample import Difference, difference_tolerance, is_scale
 from fanin.stats.verdict import Claim, judge, judged
 from fanin.studies import Study
 from fanin.study_file import find_study
@@ -38,6 +39,9 @@ def verify(
     alpha: float = ALPHA,
     tolerance: float = 1.0,
     progress: Callable[[int], object] | None = None,
+    until: str | None = None,
+    max_networks: int | float | None = None,
+    look: Callable[[Report], object] | None = None,
 ) -> Report:
     """Sample a study and judge its claims, or judge a result or report that is already there.
 
@@ -48,6 +52,13 @@ def verify(
         or report, which is judged (again) without sampling.
     networks : int, optional
         Networks per ensemble; by default what the study says.
+    until : str, optional
+        "decided": sample in rounds that grow by at most a quarter, and stop as soon as every claim is confirmed or refuted. The
+        error rate holds although the run is watched: intervals are those of confidence sequences.
+    max_networks : int, optional
+        Where a run until decided ends at the latest; by default at 100 times what the study says.
+    look : callable, optional
+        Called with the report after each round of a run until decided.
     method : str, optional
         As for `simulate`; by default what the study says, which is "direct" as a rule. "auto" takes the conditional sampler where
         it is exact and assumes nothing of what the study claims.
@@ -73,8 +84,12 @@ def verify(
     check_factor(tolerance)
     if method is not None:
         check_method(method)
+    check_until(until, networks, max_networks)
+    watched = until is not None
+    if isinstance(subject, (Report, Result)) and watched:
+        raise SpecificationError(f"until {until} is about sampling, and a {type(subject).__name__.lower()} is only judged again")
     if isinstance(subject, Report):
-        study, results = subject.study, subject.results
+        study, results, watched = subject.study, subject.results, subject.watched
     elif isinstance(subject, Result):
         study = Study("result", "A result that was there.", {_label(subject.ensemble): subject.ensemble}, networks=subject.networks)
         results = {label: subject for label in study.ensembles}
@@ -83,6 +98,11 @@ def verify(
         size = whole_number(study.networks if networks is None else networks, "networks", 1, MAX_NETWORKS)
         seed = whole_number(seed, "seed", 0, MAX_SEED)
         methods = methods_of(study, method, seed, size)
+        if watched:
+            from fanin.watching import watch
+
+            most = None if max_networks is None else whole_number(max_networks, "max_networks", 1, MAX_NETWORKS)
+            return watch(study, methods, seed, alpha, tolerance, most, threads, executor, progress, look)
         claims_of(study, methods, seed, size)  # what cannot be judged is refused before any work
         results = {
             label: simulate(
@@ -96,7 +116,7 @@ def verify(
             )
             for label, ensemble in study.ensembles.items()
         }
-    return judge_all(study, results, alpha, tolerance)
+    return judge_all(study, results, alpha, tolerance, watched)
 
 
 def methods_of(study: Study, method: str | None, seed: int, networks: int) -> dict[str, str]:
@@ -208,8 +228,13 @@ def _unit(judge: Judge, layer: int) -> float:
         return 1.0
 
 
-def judge_all(study: Study, results: dict[str, Result], alpha: float = ALPHA, tolerance: float = 1.0) -> Report:
-    """Judge what was sampled. One simultaneous interval per claim: each may miss with probability alpha over their number."""
+def judge_all(
+    study: Study, results: dict[str, Result], alpha: float = ALPHA, tolerance: float = 1.0, watched: bool = False
+) -> Report:
+    """Judge what was sampled. One simultaneous interval per claim: each may miss with probability alpha over their number.
+
+    watched : whether the size of the run was chosen by looking at it.
+    """
     first = next(iter(results.values()))
     methods = {label: result.method for label, result in results.items()}
     own = claims_of(study, methods, first.seed, first.networks)
@@ -219,21 +244,17 @@ def judge_all(study: Study, results: dict[str, Result], alpha: float = ALPHA, to
     }
     error = alpha / judged(claims)
 
-    def measured(label: str, quantity: str, layer: int, share: float) -> Any:
-        return judges[label].measure(quantity, layer, results[label].layers[layer], share)
+    def evidence(label: str, quantity: str, layer: int) -> Evidence:
+        return judges[label].evidence(quantity, layer, results[label].layers[layer])
 
     verdicts = []
     for claim in claims:
+        found = evidence(claim.ensemble, claim.quantity, claim.layer)
         if claim.against:
-            interval = difference(
-                measured(claim.ensemble, claim.quantity, claim.layer, error / 2.0),
-                measured(claim.against, claim.quantity, claim.against_layer or claim.layer, error / 2.0),
-                scale=is_scale(claim.quantity),
-            )
-        else:
-            interval = measured(claim.ensemble, claim.quantity, claim.layer, error)
-        verdicts.append(judge(claim, interval, results[claim.ensemble].networks))
-    return Report(study=study, results=results, verdicts=verdicts, alpha=alpha, tolerance=tolerance)
+            other = evidence(claim.against, claim.quantity, claim.against_layer or claim.layer)
+            found = Difference(found, other, is_scale(claim.quantity))
+        verdicts.append(judge(claim, found, results[claim.ensemble].networks, error, watched))
+    return Report(study=study, results=results, verdicts=verdicts, alpha=alpha, tolerance=tolerance, watched=watched)
 
 
 def theory_of(ensemble: Ensemble, seed: int, networks: int) -> Theory | NetworkTheory:
@@ -270,6 +291,16 @@ def _size(ensemble: Ensemble) -> int:
 
 def _label(ensemble: Ensemble) -> str:
     return "layers" if isinstance(ensemble.scheme, tuple) else str(ensemble.scheme)
+
+
+def check_until(until: str | None, networks: object, max_networks: object) -> None:
+    """Refuse an end of a run that is none, and options that do not go with it."""
+    if until not in (None, "decided"):
+        raise SpecificationError(f"until is {until!r}; the only word known is decided")
+    if until is not None and networks is not None:
+        raise SpecificationError(f"networks is {networks}, and a run until decided chooses its size; give max_networks instead")
+    if until is None and max_networks is not None:
+        raise SpecificationError(f"max_networks is {max_networks}, which is for a run until decided; give networks instead")
 
 
 def check_alpha(alpha: float) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +15,12 @@ from fanin.engine.accumulators import BINS, Accumulators, bin_edges
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.stats.activations import ACTIVATIONS
+from fanin.stats.evidence import Distance, Evidence, Mapped
 from fanin.stats.intervals import Interval, kolmogorov_band, quantile_ranks
+from fanin.stats.sequences import rank_sequence
 from fanin.stats.symmetric_law import SymmetricLaw
 
-_PART_OF_BAND = 1.0 / 64.0
+_PART_OF_BAND, _USUAL_ERROR = 1.0 / 64.0, 0.001
 _ZEROS_END = float(bin_edges()[1])  # the bin from 0 to 9e-41 is taken to hold zeros only
 
 
@@ -44,18 +45,61 @@ def ascending_bins(layer: Accumulators) -> tuple[np.ndarray, np.ndarray]:
     return all_edges()[first : last + 2], counts[first : last + 1]
 
 
-def law_distance(layer: Accumulators, law: SymmetricLaw | None, error: float) -> Interval:
+@dataclass(frozen=True, eq=False)
+class RankQuantile(Evidence):
+    """A quantile from ranks: the interval runs from the lower edge of one bin to the upper edge of another.
+
+    edges : of the bins, ascending. below : counts up to the upper edge of each, floats in a run that is only thought of.
+    """
+
+    p: float
+    edges: np.ndarray
+    below: np.ndarray
+
+    @property
+    def estimate(self) -> float:  # type: ignore[override]
+        at = int(np.searchsorted(self.below, self.p * self.below[-1]))
+        before = self.below[at - 1] if at else 0.0
+        inside = (self.p * self.below[-1] - before) / (self.below[at] - before)
+        return float(self.edges[at] + inside * (self.edges[at + 1] - self.edges[at]))
+
+    def interval(self, error: float, watched: bool = False) -> Interval:
+        n = self.below[-1]
+        if watched:
+            below, above = rank_sequence(self.p, float(n), error)
+            low_rank, high_rank = below + 1.0, above
+        else:
+            low_rank, high_rank = quantile_ranks(self.p, n, error)
+        low = -math.inf if low_rank < 1 else float(self.edges[np.searchsorted(self.below, low_rank)])
+        high = math.inf if high_rank > n else float(self.edges[np.searchsorted(self.below, high_rank) + 1])
+        if high == _ZEROS_END:
+            high = 0.0
+        return Interval(self.estimate, low, high, "exact")
+
+    def grown(self, factor: float) -> RankQuantile:
+        return replace(self, below=self.below * factor)
+
+    @property
+    def standard_error(self) -> float:
+        """From the quantiles one standard error of the rank away, between edges by interpolation."""
+        n = float(self.below[-1])
+        away = math.sqrt(self.p * (1.0 - self.p) / n)
+        low, high = np.interp([self.p - away, self.p + away], np.append(0.0, self.below) / n, self.edges)
+        return 0.5 * float(high - low)
+
+
+def law_distance(layer: Accumulators, law: SymmetricLaw | None) -> Distance:
     """Kolmogorov distance between the sampled law and the predicted one.
 
-    At the edges of bins the distance is seen; between two edges it can be larger by what the two laws do there, which is added
-    to the upper end. The band of Dvoretzky, Kiefer and Wolfowitz covers sampling, at all edges at once: bins that together hold
+    At the edges of bins the distance is seen; between two edges it can be larger by what the two laws do there. The band of
+    Dvoretzky, Kiefer and Wolfowitz covers sampling, at all edges at once: bins that together hold
     less than a small part of it are taken as one. Where the predicted law has an atom at zero, the bin that begins at zero (and
     ends at 9e-41) is taken to hold zeros only, and the laws are compared on both sides of it.
     """
     if law is None:
         raise SpecificationError("z.law needs a predicted law")
     edges, counts = ascending_bins(layer)
-    band = kolmogorov_band(layer.finite, error)
+    band = kolmogorov_band(layer.finite, _USUAL_ERROR)
     sampled = np.concatenate([[0], np.cumsum(counts)]) / layer.finite
     step = np.diff(np.floor(sampled / (_PART_OF_BAND * band)), prepend=-1.0, append=np.inf) > 0.0
     kept = step[:-1] | step[1:]
@@ -73,40 +117,20 @@ def law_distance(layer: Accumulators, law: SymmetricLaw | None, error: float) ->
     at_edges = float(max(np.abs(sampled - predicted).max(), np.abs(after - predicted_after).max()))
     above, below = (sampled[1:] - predicted_after[:-1]).max(), (predicted[1:] - after[:-1]).max()
     between = float(max(above, below, predicted[0], 1.0 - predicted_after[-1]))
-    return Interval(at_edges, max(at_edges - band, 0.0), min(max(between, at_edges) + band, 1.0), "exact")
+    return Distance(at_edges, max(between, at_edges), layer.finite)
 
 
-def quantile(base: str, p: float, layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
-    """A quantile from ranks: the interval runs from the lower edge of one bin to the upper edge of another."""
+def quantile(base: str, p: float, layer: Accumulators, ensemble: Ensemble) -> Evidence:
+    """A quantile of z, phi(z) or phi'(z)."""
     if not 0.0 < p < 1.0:
         raise SpecificationError(f"{base}[{p:g}] is not a quantile; its argument must lie between 0 and 1")
     edges, counts = ascending_bins(layer)
     shape = ACTIVATIONS[ensemble.activation]
     if not base.startswith("slope"):
-        interval = _from_ranks(p, edges, counts, error)
-        return interval if base == "z.quantile" else _mapped(interval, shape.value)
+        found = RankQuantile(p, edges, np.cumsum(counts))
+        return found if base == "z.quantile" else Mapped(found, np.vectorize(shape.value))
     size = np.abs(edges)
     order = np.unique(size)
     folded = np.zeros(order.size - 1, np.int64)
     np.add.at(folded, np.searchsorted(order, np.minimum(size[:-1], size[1:])), counts)
-    interval = _from_ranks(1.0 - p, order, folded, error)  # phi' falls with |z|
-    return _mapped(replace(interval, low=max(interval.low, 0.0)), shape.slope)
-
-
-def _from_ranks(p: float, edges: np.ndarray, counts: np.ndarray, error: float) -> Interval:
-    n = int(counts.sum())
-    below = np.cumsum(counts)
-    low_rank, high_rank = quantile_ranks(p, n, error)
-    at = np.searchsorted(below, p * n)
-    inside = (p * n - (below[at] - counts[at])) / counts[at]
-    low = -math.inf if low_rank < 1 else float(edges[np.searchsorted(below, low_rank)])
-    high = math.inf if high_rank > n else float(edges[np.searchsorted(below, high_rank) + 1])
-    if high == _ZEROS_END:
-        high = 0.0
-    return Interval(float(edges[at] + inside * (edges[at + 1] - edges[at])), low, high, "exact")
-
-
-def _mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
-    """The interval of a monotone function of a quantile."""
-    ends = sorted((function(interval.low), function(interval.high)))
-    return Interval(function(interval.estimate), ends[0], ends[1], interval.coverage)
+    return Mapped(RankQuantile(1.0 - p, order, np.cumsum(folded)), np.vectorize(shape.slope), 0.0)  # phi' falls with |z|

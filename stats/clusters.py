@@ -13,15 +13,14 @@ which is right for lognormal statistics.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from fanin.engine.layer_summary import LayerSummary
-from fanin.stats.intervals import ASYMPTOTIC_FLOOR, LEAST_EFFECTIVE, Interval, bounded_mean, studentised
+from fanin.stats.evidence import BoundedMean, Evidence, Studentised, Unknown
 
-NOTHING = Interval(math.nan, -math.inf, math.inf, "asymptotic")
 _SINGLE_NEURON = {"skewness": 6.0, "kurtosis": 24.0, "correlation": 1.0}
 _ROUNDING = Fraction(1, 10**9)
 
@@ -62,35 +61,26 @@ def to_float(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def mean_in_range(summary: LayerSummary, statistic: str, least: float, most: float, error: float) -> Interval:
+def mean_in_range(summary: LayerSummary, statistic: str, least: float, most: float) -> Evidence:
     """The mean of a statistic whose values lie between `least` and `most`."""
     found = cluster_mean(summary, statistic)
-    if found.trials == 0:
-        return NOTHING
-    variance = found.variance * found.trials / max(found.trials - 1, 1)
-    return within(bounded_mean(found.mean, variance, found.trials, most - least, error), least, most)
+    return BoundedMean(found.mean, found.variance, found.trials, least, most) if found.trials else Unknown()
 
 
-def within(interval: Interval, least: float, most: float) -> Interval:
-    """An interval without what lies outside the possible range; the whole line, which says that nothing is known, stays."""
-    low, high = interval.low, interval.high
-    return replace(interval, low=low if math.isinf(low) else max(low, least), high=high if math.isinf(high) else min(high, most))
-
-
-def mean_square(summary: LayerSummary, statistic: str, error: float) -> Interval:
+def mean_square(summary: LayerSummary, statistic: str) -> Evidence:
     """The mean of a statistic that is never negative, on the scale of its logarithm."""
     found = cluster_mean(summary, statistic)
     if found.trials == 0:
-        return NOTHING
-    return clustered("variance", found.mean, found.standard_error, found.trials, error, tail_size(summary, statistic))
+        return Unknown()
+    return clustered("variance", found.mean, found.standard_error, found.trials, tail_size(summary, statistic))
 
 
-def plain_mean(summary: LayerSummary, statistic: str, error: float, effective: float = math.inf) -> Interval:
+def plain_mean(summary: LayerSummary, statistic: str, effective: float = math.inf) -> Evidence:
     """The mean of a statistic of either sign."""
     found = cluster_mean(summary, statistic)
     if found.trials == 0:
-        return NOTHING
-    return clustered("mean", found.mean, found.standard_error, found.trials, error, effective)
+        return Unknown()
+    return clustered("mean", found.mean, found.standard_error, found.trials, effective)
 
 
 def tail_size(summary: LayerSummary, statistic: str, larger: str = "") -> float:
@@ -110,20 +100,16 @@ def tail_size(summary: LayerSummary, statistic: str, larger: str = "") -> float:
     return size
 
 
-def clustered(kind: str, estimate: float, standard_error: float, trials: int, error: float, effective: float) -> Interval:
-    """An asymptotic interval from networks.
+def clustered(kind: str, estimate: float, standard_error: float, trials: int, effective: float) -> Studentised:
+    """An asymptotic estimate from networks.
 
     The floors of skewness, kurtosis and correlation are numbers of single neurons: for them counts the number of independent
     Gaussian neurons with this standard error, where that is larger than the number of networks.
     """
-    if trials < ASYMPTOTIC_FLOOR["mean"]:
-        effective = 0.0
-    counted = trials
+    counted = float(trials)
     if kind in _SINGLE_NEURON and 0.0 < standard_error < math.inf:
-        counted = max(trials, int(min(_SINGLE_NEURON[kind] / standard_error**2, 1e15)))
-    if effective < LEAST_EFFECTIVE:
-        counted = 0
-    return studentised(kind, estimate, standard_error, counted, error, effective)
+        counted = max(counted, min(_SINGLE_NEURON[kind] / standard_error**2, 1e15))
+    return Studentised(kind, estimate, standard_error, trials, effective, counted)
 
 
 def central_clusters(summary: LayerSummary, variable: str, orders: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -157,12 +143,12 @@ def central_clusters(summary: LayerSummary, variable: str, orders: int) -> tuple
     return values, np.array([[to_float(one) for one in row] for row in covariance])
 
 
-def pooled_moment(kind: str, summary: LayerSummary, variable: str, error: float) -> Interval:
+def pooled_moment(kind: str, summary: LayerSummary, variable: str) -> Evidence:
     """Variance, skewness or kurtosis of all neurons of all networks together."""
     orders = {"variance": 2, "skewness": 3, "kurtosis": 4}[kind]
     found = central_clusters(summary, variable, orders)
     if found is None:
-        return NOTHING
+        return Unknown()
     moments, covariance = found
     trials, second = summary.finite, moments[2]
     scale = np.zeros(orders)
@@ -171,7 +157,7 @@ def pooled_moment(kind: str, summary: LayerSummary, variable: str, error: float)
         effective = tail_size(summary, f"{variable}^2", f"{variable}^4" if variable == "z" else "")
     else:
         if not second > 0.0 or not second**2 > 0.0:
-            return NOTHING
+            return Unknown()
         power = orders / 2.0
         estimate = moments[orders] / second**power
         # The influence of a network on the moment about the estimated mean, and on the power of the variance.
@@ -181,5 +167,5 @@ def pooled_moment(kind: str, summary: LayerSummary, variable: str, error: float)
         effective = tail_size(summary, f"{variable}^4")
     variance = float(scale @ covariance @ scale)
     if not math.isfinite(variance):
-        return Interval(float(estimate), -math.inf, math.inf, "asymptotic")
-    return clustered(kind, float(estimate), math.sqrt(max(variance, 0.0) / trials), trials, error, effective)
+        return Unknown(float(estimate))
+    return clustered(kind, float(estimate), math.sqrt(max(variance, 0.0) / trials), trials, effective)

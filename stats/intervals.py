@@ -1,11 +1,7 @@
-"""Intervals for one parameter at a given error probability, from sums and counts alone.
+"""Intervals for one parameter at a given error probability, at a size of the run that is fixed in advance.
 
-Each interval says what its coverage rests on:
-
-- "exact": valid at every sample size for every law (counts, order statistics, distribution functions);
-- "bounded": valid at every sample size for every law on a known range (empirical Bernstein);
-- "asymptotic": a studentised estimate, valid as the number of networks grows. It never assumes a Gaussian law: the standard
-  errors use the sampled higher moments. Below `ASYMPTOTIC_FLOOR` networks it is the whole line, so that nothing is decided by it.
+Those of means of unknown laws are studentised (`evidence.Studentised`) and never assume a Gaussian law: the standard errors use the
+sampled higher moments. Below `ASYMPTOTIC_FLOOR` observations they are the whole line, so that nothing is decided by them.
 """
 
 from __future__ import annotations
@@ -23,12 +19,12 @@ ASYMPTOTIC_FLOOR = {
     "correlation": 10_000,
     "blockmeans": 100,
 }
-"""Least number of observations at which each asymptotic interval is used; measured in tests/stats/test_coverage.py."""
+"""Least number of observations at which each asymptotic interval is used; measured in docs/trust.md."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the interval that decides about it. `coverage` is "exact", "bounded" or "asymptotic"."""
+    """An estimate with the interval that decides about it. `coverage` is one of those of `evidence`."""
 
     estimate: float
     low: float
@@ -41,7 +37,7 @@ def normal_quantile(error: float) -> float:
     return float(-special.ndtri(0.5 * error))
 
 
-def proportion(successes: int, trials: int, error: float) -> Interval:
+def proportion(successes: float, trials: float, error: float) -> Interval:
     """A probability from a count (Clopper and Pearson 1934).
 
     >>> interval = proportion(5, 10, 0.05)
@@ -53,22 +49,22 @@ def proportion(successes: int, trials: int, error: float) -> Interval:
     return Interval(successes / trials, low, high, "exact")
 
 
-def quantile_ranks(p: float, trials: int, error: float) -> tuple[int, int]:
+def quantile_ranks(p: float, trials: float, error: float) -> tuple[float, float]:
     """Ranks r <= s (from 1) such that the r-th and s-th smallest of `trials` values enclose the p-quantile.
 
     0 and trials + 1 stand for the ends of the line (Clopper and Pearson's interval for the rank of a quantile).
     """
-    low = int(special.bdtrik(0.5 * error, trials, p)) if trials * p > 1 else 0
-    high = trials + 1 - (int(special.bdtrik(0.5 * error, trials, 1.0 - p)) if trials * (1.0 - p) > 1 else 0)
+    low = math.floor(special.bdtrik(0.5 * error, trials, p)) if trials * p > 1 else 0
+    high = trials + 1 - (math.floor(special.bdtrik(0.5 * error, trials, 1.0 - p)) if trials * (1.0 - p) > 1 else 0)
     return max(low, 0), min(high, trials + 1)
 
 
-def kolmogorov_band(trials: int, error: float) -> float:
+def kolmogorov_band(trials: float, error: float) -> float:
     """Half-width of a band around an empirical distribution function (Dvoretzky, Kiefer and Wolfowitz 1956; Massart 1990)."""
     return math.sqrt(math.log(2.0 / error) / (2.0 * trials))
 
 
-def bounded_mean(mean: float, variance: float, trials: int, span: float, error: float) -> Interval:
+def bounded_mean(mean: float, variance: float, trials: float, span: float, error: float) -> Interval:
     """The mean of a variable on a range of length `span` (Maurer and Pontil 2009, theorem 4, two-sided).
 
     variance : sample variance with divisor trials - 1.
@@ -83,20 +79,3 @@ def bounded_mean(mean: float, variance: float, trials: int, span: float, error: 
 LEAST_EFFECTIVE = 50.0
 """Least number of observations as large as the largest one that an asymptotic interval may rest on. Where a few observations make
 up the standard error (sparse or heavy-tailed z), it is not known."""
-
-
-def studentised(
-    kind: str, estimate: float, standard_error: float, trials: int, error: float, effective: float = math.inf
-) -> Interval:
-    """An asymptotic interval of the given kind (a key of `ASYMPTOTIC_FLOOR`) around an estimate.
-
-    effective : the sum that the standard error is made of, over its largest term. The interval of a variance is formed on the scale
-    of its logarithm, where its law is closer to Gaussian.
-    """
-    if trials < ASYMPTOTIC_FLOOR[kind] or not effective >= LEAST_EFFECTIVE or not math.isfinite(standard_error):
-        return Interval(estimate, 0.0 if kind == "variance" else -math.inf, math.inf, "asymptotic")
-    half = normal_quantile(error) * standard_error
-    if kind == "variance" and estimate > 0.0:
-        factor = math.exp(min(half / estimate, 700.0))
-        return Interval(estimate, estimate / factor, estimate * factor, "asymptotic")
-    return Interval(estimate, estimate - half, estimate + half, "asymptotic")

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
 from fanin.engine.errors import SpecificationError
 from fanin.engine.layer_summary import BINS, SIZES, Bins, LayerSummary, line_edges, size_edges
-from fanin.stats.intervals import Interval, kolmogorov_band
-
-NOTHING = Interval(math.nan, -math.inf, math.inf, "bounded")
+from fanin.stats.e_processes import log_bounded
+from fanin.stats.evidence import Distance, Evidence, Unknown
+from fanin.stats.intervals import Interval
 
 
 @functools.cache
@@ -31,26 +32,83 @@ def _sizes() -> np.ndarray:
     return size_edges()
 
 
-def bin_quantile(summary: LayerSummary, variable: str, p: float, error: float) -> Interval:
+@dataclass(frozen=True, eq=False)
+class ClusterQuantile(Evidence):
+    """A quantile from the shares of networks' neurons up to the upper ends of bins, and their variances over networks.
+
+    An edge below the quantile has a share below p: the quantile is above all edges from the left on whose intervals say so, and
+    below all from the right whose intervals say the opposite. Each end errs with half the probability.
+    """
+
+    p: float
+    shares: np.ndarray
+    variances: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    trials: float
+
+    @property
+    def estimate(self) -> float:  # type: ignore[override]
+        at = int(min(np.searchsorted(self.shares, self.p), self.shares.size - 1))
+        before = self.shares[at - 1] if at else 0.0
+        inside = (self.p - before) / (self.shares[at] - before) if self.shares[at] > before else 0.0
+        low, high = float(self.lower[at]), float(self.upper[at])
+        return low + min(inside, 1.0) * (high - low) if math.isfinite(low) and math.isfinite(high) else low
+
+    def interval(self, error: float, watched: bool = False) -> Interval:
+        short, enough, least = self._excluded(error, watched)
+        reached = int(np.flatnonzero(~short)[0])
+        # Where even a share of nothing may be p, no edge at all lies below the quantile for certain.
+        low = float(self.lower[reached]) if reached or least else -math.inf
+        others = np.flatnonzero(~enough)
+        first = int(others[-1]) + 1 if others.size else 0
+        high = float(self.upper[first]) if first < self.shares.size else math.inf
+        return Interval(self.estimate, low, high, "bounded")
+
+    def grown(self, factor: float) -> ClusterQuantile:
+        return replace(self, trials=self.trials * factor)
+
+    @property
+    def standard_error(self) -> float:
+        """From the quantiles one standard error of the share away, between edges by interpolation."""
+        at = int(min(np.searchsorted(self.shares, self.p), self.shares.size - 1))
+        away = math.sqrt(max(float(self.variances[at]), 0.0) / self.trials)
+        known = np.isfinite(self.upper)
+        low, high = np.interp([self.p - away, self.p + away], self.shares[known], self.upper[known])
+        return 0.5 * float(high - low)
+
+    def _excluded(self, error: float, watched: bool) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Edges whose share is below p for certain, and above p; and whether a share of nothing would be below."""
+        spread = np.maximum(self.variances, 0.0)
+        if watched:
+            found = log_bounded(self.trials, np.append(self.shares, 0.0), np.append(spread, 0.0), self.p) >= math.log(2.0 / error)
+            return found[:-1] & (self.shares < self.p), found[:-1] & (self.shares > self.p), bool(found[-1])
+        log = math.log(4.0 / error)
+        rest = 7.0 * log / (3.0 * (self.trials - 1))
+        half = np.sqrt(2.0 * spread * (log / (self.trials - 1))) + rest
+        return self.shares + half < self.p, self.shares - half >= self.p, rest < self.p
+
+
+def bin_quantile(summary: LayerSummary, variable: str, p: float) -> Evidence:
     """The p-quantile of a binned variable over all neurons of all networks."""
     bins, trials = summary.bins[variable], _networks(summary, variable)
     if trials < 2 or bins.index.size == 0:
-        return NOTHING
+        return Unknown(coverage="bounded")
     total = trials * summary.binned
     shares = np.cumsum(bins.neurons) / total
     seconds = np.cumsum(bins.squares) / (total * summary.binned)
     edges = _line()
-    return _inverted(shares, seconds - shares**2, edges[bins.index], edges[bins.index + 1], p, trials, error)
+    return ClusterQuantile(p, shares, seconds - shares**2, edges[bins.index], edges[bins.index + 1], trials)
 
 
-def size_quantile(summary: LayerSummary, p: float, error: float) -> Interval:
+def size_quantile(summary: LayerSummary, p: float) -> Evidence:
     """The p-quantile of |z|.
 
     P(|z| < e) = P(z < e) - P(z < -e). The standard deviation of the difference over networks is at most the sum of the two.
     """
     bins, trials = summary.bins["z"], summary.finite
     if trials < 2 or bins.index.size == 0:
-        return NOTHING
+        return Unknown(coverage="bounded")
     neurons, squares = _dense(bins)
     total = trials * summary.binned
     shares, seconds = np.cumsum(neurons) / total, np.cumsum(squares) / (total * summary.binned)
@@ -62,7 +120,7 @@ def size_quantile(summary: LayerSummary, p: float, error: float) -> Interval:
     used = np.flatnonzero(folded)
     variance = (spread[SIZES:] + mirrored) ** 2
     edges = _sizes()
-    return _inverted((above - below)[used], variance[used], edges[used], edges[used + 1], p, trials, error)
+    return ClusterQuantile(p, (above - below)[used], variance[used], edges[used], edges[used + 1], trials)
 
 
 def _dense(bins: Bins) -> tuple[np.ndarray, np.ndarray]:
@@ -71,31 +129,7 @@ def _dense(bins: Bins) -> tuple[np.ndarray, np.ndarray]:
     return neurons, squares
 
 
-def _inverted(
-    shares: np.ndarray, variance: np.ndarray, lower: np.ndarray, upper: np.ndarray, p: float, trials: int, error: float
-) -> Interval:
-    """From the shares up to the ends of used bins and their variances over networks.
-
-    An edge below the quantile has a share below p: the quantile is above all edges from the left on whose intervals say so, and
-    below all from the right whose intervals say the opposite. Each end errs with half the probability.
-    """
-    log = math.log(4.0 / error)
-    half = np.sqrt(2.0 * np.maximum(variance, 0.0) * (log / (trials - 1))) + 7.0 * log / (3.0 * (trials - 1))
-    at = int(min(np.searchsorted(shares, p), shares.size - 1))
-    before = shares[at - 1] if at else 0.0
-    inside = (p - before) / (shares[at] - before) if shares[at] > before else 0.0
-    finite = math.isfinite(lower[at]) and math.isfinite(upper[at])
-    estimate = float(lower[at] + min(inside, 1.0) * (upper[at] - lower[at])) if finite else float(lower[at])
-    reached = int(np.flatnonzero(shares + half >= p)[0])
-    # Where even a share of nothing may be p, no edge at all lies below the quantile for certain.
-    low = float(lower[reached]) if reached or 7.0 * log / (3.0 * (trials - 1)) < p else -math.inf
-    short = np.flatnonzero(shares - half < p)
-    first = int(short[-1]) + 1 if short.size else 0
-    high = float(upper[first]) if first < shares.size else math.inf
-    return Interval(estimate, low, high, "bounded")
-
-
-def field_distance(summary: LayerSummary, error: float) -> Interval:
+def field_distance(summary: LayerSummary) -> Evidence:
     """Kolmogorov distance of the standardised field from N(0, 1), over the edges of bins, which are 2 to 3 % apart.
 
     All binned neurons of all networks are independent where the weights are Gaussian, so that the band of Dvoretzky, Kiefer and
@@ -104,7 +138,7 @@ def field_distance(summary: LayerSummary, error: float) -> Interval:
     bins, trials = summary.bins["field"], summary.counts["field"]
     total = trials * summary.binned
     if trials == 0:
-        return Interval(math.nan, 0.0, 1.0, "exact")
+        return Unknown(coverage="exact")
     if bins.index.size == 0:
         raise SpecificationError("field.law needs the law of the standardised field, which only the direct sampler records")
     after = np.cumsum(bins.neurons) / total
@@ -112,8 +146,7 @@ def field_distance(summary: LayerSummary, error: float) -> Interval:
     edges = _line()
     distance = np.abs(before - special.ndtr(edges[bins.index])).max()
     distance = float(max(distance, np.abs(after - special.ndtr(edges[bins.index + 1])).max()))
-    band = kolmogorov_band(total, error)
-    return Interval(distance, max(distance - band, 0.0), min(distance + band, 1.0), "exact")
+    return Distance(distance, distance, total)
 
 
 def _networks(summary: LayerSummary, variable: str) -> int:

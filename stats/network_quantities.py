@@ -1,4 +1,4 @@
-"""Quantities of a layer of a network by name: what each estimates from a `LayerSummary`, and the interval that decides about it.
+"""Quantities of a layer of a network by name: what each estimates from a `LayerSummary`, and the evidence that decides about it.
 
 A name is a base and, where it needs one, an argument in brackets: `z.tail[5]`, `delta.quantile[0.95]`. The network is the
 observation: see `clusters` for moments and `network_bins` for quantiles. Where a network is not finite, or its delta are beyond
@@ -12,7 +12,6 @@ of at most `LARGEST_LOG_KURTOSIS`: its fourth moment is not recorded.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +23,6 @@ from fanin.engine.layer_summary import LayerSummary
 from fanin.engine.spec import Ensemble
 from fanin.stats.activation_functions import ActivationFunction, find_activation
 from fanin.stats.clusters import (
-    NOTHING,
     cluster_mean,
     clustered,
     mean_in_range,
@@ -32,9 +30,9 @@ from fanin.stats.clusters import (
     plain_mean,
     pooled_moment,
     tail_size,
-    within,
 )
-from fanin.stats.intervals import Interval, proportion
+from fanin.stats.evidence import BoundedMean, Evidence, GaussianVariance, Mapped, Proportion, Studentised, Unknown
+from fanin.stats.intervals import Interval
 from fanin.stats.network_bins import bin_quantile, field_distance, size_quantile
 from fanin.stats.network_names import (
     ARGUMENT,
@@ -70,19 +68,21 @@ class _Layer:
         return find_activation(activation) if isinstance(activation, str) else None
 
 
-def measure_network(name: str, summary: LayerSummary, ensemble: Ensemble, layer: int, error: float) -> Interval:
-    """Estimate and interval of a quantity of one layer.
-
-    error : the probability with which the interval may miss.
-    """
+def network_evidence(name: str, summary: LayerSummary, ensemble: Ensemble, layer: int) -> Evidence:
+    """What a run says of a quantity of one layer."""
     check_network_recorded(name, ensemble, layer)
     base, argument = split_network_name(name)
-    interval = _measure(base, argument, _Layer(summary, ensemble, layer), error)
+    found = _evidence(base, argument, _Layer(summary, ensemble, layer))
     counts = summary.counts
     lost = bool(counts["nonfinite"] or counts["underflow"])
     if base.startswith(("delta.", "grad.", "jacobian.", "change.cost.")):
         lost = lost or counts["backward"] < summary.networks or (bool(counts["extreme"]) and ".lognorm." not in base)
-    return replace(interval, low=-math.inf, high=math.inf) if lost else interval
+    return Unknown(found.estimate) if lost else found
+
+
+def measure_network(name: str, summary: LayerSummary, ensemble: Ensemble, layer: int, error: float) -> Interval:
+    """Estimate and interval of a quantity of one layer in a run of fixed size. error : the probability with which it may miss."""
+    return network_evidence(name, summary, ensemble, layer).interval(error)
 
 
 def recorded_names(ensemble: Ensemble, layer: int) -> list[str]:
@@ -106,70 +106,75 @@ def network_estimates(summary: LayerSummary, ensemble: Ensemble, layer: int) -> 
     found = {}
     for name in recorded_names(ensemble, layer):
         try:
-            found[name] = measure_network(name, summary, ensemble, layer, 0.01).estimate
+            found[name] = network_evidence(name, summary, ensemble, layer).estimate
         except SpecificationError:  # the field is binned by the direct sampler only
             continue
     return found
 
 
-def _measure(base: str, argument: float | None, layer: _Layer, error: float) -> Interval:
+def _evidence(base: str, argument: float | None, layer: _Layer) -> Evidence:
     summary, ensemble = layer.summary, layer.ensemble
     shares = {"phi.saturated": "saturated", "slope.below": "flat"}
     if base == "z.tail":
-        return mean_in_range(summary, f"tail:{ensemble.tails.index(argument or 0.0)}", 0.0, 1.0, error)
+        return mean_in_range(summary, f"tail:{ensemble.tails.index(argument or 0.0)}", 0.0, 1.0)
     if base == "delta.below":
-        return mean_in_range(summary, f"slow:{ensemble.slow.index(argument or 0.0)}", 0.0, 1.0, error)
+        return mean_in_range(summary, f"slow:{ensemble.slow.index(argument or 0.0)}", 0.0, 1.0)
     if base in shares:
-        return mean_in_range(summary, shares[base], 0.0, 1.0, error)
+        return mean_in_range(summary, shares[base], 0.0, 1.0)
     if base in PAIR:
-        return mean_in_range(summary, "cosine" if base == "correlation" else "delta.cosine", -1.0, 1.0, error)
+        return mean_in_range(summary, "cosine" if base == "correlation" else "delta.cosine", -1.0, 1.0)
     if base == "share.dead":
-        return proportion(summary.counts["dead"], summary.finite, error) if summary.finite else NOTHING
+        return Proportion(summary.counts["dead"], summary.finite) if summary.finite else Unknown()
     if base == "field.law":
-        return field_distance(summary, error)
+        return field_distance(summary)
     if base.endswith((".quantile", ".median")) and base not in CHANGE:
-        return _quantile(base, 0.5 if argument is None else argument, layer, error)
+        return _quantile(base, 0.5 if argument is None else argument, layer)
     if ".lognorm." in base:
         statistic, _, moment = base.partition(".lognorm.")
-        return _log_norm(f"ln {statistic}", moment, summary, error)
+        return _log_norm(f"ln {statistic}", moment, summary)
     if base in FIELD:
-        return _field(base, summary, error)
+        return _field(base, layer)
     if base in CHANGE:
-        return _change(base, argument or 0.0, layer, error)
-    return _moment(base, layer, error)
+        return _change(base, argument or 0.0, layer)
+    return _moment(base, layer)
 
 
-def _moment(base: str, layer: _Layer, error: float) -> Interval:
+def _moment(base: str, layer: _Layer) -> Evidence:
     """Moments of z, phi, phi', delta and the gradient over all neurons together."""
     summary = layer.summary
     variable, _, what = base.partition(".")
     steady = summary.finite * cluster_mean(summary, "z^2").share ** 2  # means rest on squares, which z^2 bounds
     match base:
         case "z.mean":
-            return plain_mean(summary, "z^1", error, steady)
+            return plain_mean(summary, "z^1", steady)
         case "z.variance" | "z.skewness" | "z.kurtosis" | "phi.variance" | "slope.variance":
-            return pooled_moment(what, summary, variable, error)
+            return pooled_moment(what, summary, variable)
         case "phi.mean" | "slope.mean":
             least, most = _range(layer.function, variable, 1)
             name = f"{variable}^1"
             effective = tail_size(summary, "slope^2") if variable == "slope" else steady
-            if math.isinf(most - least) or summary.finite >= MANY:
-                return plain_mean(summary, name, error, effective)
-            return mean_in_range(summary, name, least, most, error)
+            return _bounded(summary, name, least, most, plain_mean(summary, name, effective))
         case "slope.meansquare" | "q":
             name = "slope^2" if variable == "slope" else "phi^2"
             least, most = _range(layer.function, "slope" if variable == "slope" else "phi", 2)
-            if math.isinf(most - least) or summary.finite >= MANY:
-                return mean_square(summary, name, error)
-            return mean_in_range(summary, name, least, most, error)
+            return _bounded(summary, name, least, most, mean_square(summary, name))
         case "delta.meansquare":
-            return mean_square(summary, "delta^2", error)
+            return mean_square(summary, "delta^2")
         case "delta.kurtosis":
-            return mean_square(summary, "delta.kurtosis", error)
+            return mean_square(summary, "delta.kurtosis")
         case "grad.meansquare":
-            return mean_square(summary, "grad^2", error)
+            return mean_square(summary, "grad^2")
         case _:
-            return mean_square(summary, "jacobian", error)
+            return mean_square(summary, "jacobian")
+
+
+def _bounded(summary: LayerSummary, name: str, least: float, most: float, plain: Evidence) -> Evidence:
+    """The mean of a statistic that may be bounded: in a run of fixed size by its bounds while networks are few, watched by them
+    always, as a sequence has one rule."""
+    found = Unknown() if math.isinf(most - least) else mean_in_range(summary, name, least, most)
+    if not isinstance(found, BoundedMean) or not isinstance(plain, Studentised):
+        return plain
+    return replace(found, plain=plain) if summary.finite >= MANY else found
 
 
 def _range(function: ActivationFunction | None, variable: str, power: int) -> tuple[float, float]:
@@ -185,65 +190,65 @@ def _range(function: ActivationFunction | None, variable: str, power: int) -> tu
     return (low, high) if power == 1 else (0.0, max(low**2, high**2))
 
 
-def _quantile(base: str, p: float, layer: _Layer, error: float) -> Interval:
+def _quantile(base: str, p: float, layer: _Layer) -> Evidence:
     summary = layer.summary
     variable = base.partition(".")[0]
     if variable in ("z", "delta", "grad"):
-        interval = bin_quantile(summary, variable, p, error)
-        return interval if variable == "z" else replace(interval, low=max(interval.low, 0.0))
+        found = bin_quantile(summary, variable, p)
+        return found if variable == "z" else Mapped(found, _same, 0.0)
     function = layer.function
     assert function is not None
     if variable == "phi":
-        return _mapped(bin_quantile(summary, "z", p, error), function.value)
-    interval = size_quantile(summary, 1.0 - p, error)  # phi' falls with |z|
-    return _mapped(replace(interval, low=max(interval.low, 0.0)), function.slope)
+        return Mapped(bin_quantile(summary, "z", p), function.value)
+    return Mapped(size_quantile(summary, 1.0 - p), function.slope, 0.0)  # phi' falls with |z|
 
 
-def _mapped(interval: Interval, function: Callable[[Any], Any]) -> Interval:
-    """The interval of a monotone function of a quantile."""
-    estimate, *ends = (float(value) for value in function(np.array([interval.estimate, interval.low, interval.high])))
-    return Interval(estimate, min(ends), max(ends), interval.coverage)
+def _same(value: Any) -> Any:
+    return value
 
 
-def _log_norm(statistic: str, moment: str, summary: LayerSummary, error: float) -> Interval:
+def _log_norm(statistic: str, moment: str, summary: LayerSummary) -> Evidence:
     """Mean or variance over networks of a logarithm, given that it is finite."""
     found = cluster_mean(summary, statistic)
     if found.trials == 0:
-        return NOTHING
+        return Unknown()
     if moment == "mean":
-        return plain_mean(summary, statistic, error)
+        return plain_mean(summary, statistic)
     spread = found.variance * math.sqrt((LARGEST_LOG_KURTOSIS - 1.0) / found.trials)
-    return clustered("variance", found.variance, spread, found.trials, error, math.inf)
+    return clustered("variance", found.variance, spread, found.trials, math.inf)
 
 
-def _field(base: str, summary: LayerSummary, error: float) -> Interval:
+def _field(base: str, layer: _Layer) -> Evidence:
     """Moments of the standardised field; where a covariance is not recorded, standard errors are added, which bounds that of the
     sum."""
+    summary = layer.summary
     trials = summary.counts["field"]
     if trials == 0:
-        return NOTHING
+        return Unknown()
     parts = [cluster_mean(summary, name) for name in ("field^1", "field^2", "field^3", "field^4")]
     (m1, m2, m3, m4), (e1, e2, e3, _) = ([part.mean for part in parts], [part.standard_error for part in parts])
     steady = trials * parts[1].share ** 4
     if base == "field.mean":
-        return clustered("mean", m1, e1, trials, error, steady)
+        return clustered("mean", m1, e1, trials, steady)
     second = m2 - m1**2
     if base == "field.variance" or not second > 0.0:
-        return clustered("variance", second, e2 + 2.0 * abs(m1) * e1, trials, error, steady)
+        found = clustered("variance", second, e2 + 2.0 * abs(m1) * e1, trials, steady)
+        neurons = trials * layer.ensemble.widths[layer.number]  # all are independent
+        return GaussianVariance(found, neurons, neurons * m2)
     if base == "independence.neurons":
         pairs = cluster_mean(summary, "field.pairs")
         spread = pairs.standard_error / m2 + abs(pairs.mean) * e2 / m2**2
-        return within(clustered("correlation", pairs.mean / m2, spread, trials, error, steady), -1.0, 1.0)
+        return clustered("correlation", pairs.mean / m2, spread, trials, steady)
     fourth = m4 - 4.0 * m1 * m3 + 6.0 * m1**2 * m2 - 3.0 * m1**4
     by_second = 6.0 * m1**2 / second**2 - 2.0 * fourth / second**3
     joint = float(summary.sum("field^2*field^4") / trials) - m2 * m4
     spread = parts[3].variance / second**4 + by_second**2 * parts[1].variance + 2.0 * by_second * joint / second**2
     by_first = (-4.0 * m3 + 12.0 * m1 * m2 - 12.0 * m1**3) / second**2 + 4.0 * m1 * fourth / second**3
     error_of = math.sqrt(max(spread, 0.0) / trials) + abs(by_first) * e1 + abs(4.0 * m1) / second**2 * e3
-    return clustered("kurtosis", fourth / second**2, error_of, trials, error, trials * parts[3].share ** 4)
+    return clustered("kurtosis", fourth / second**2, error_of, trials, trials * parts[3].share ** 4)
 
 
-def _change(base: str, change: float, layer: _Layer, error: float) -> Interval:
+def _change(base: str, change: float, layer: _Layer) -> Evidence:
     """Of what a change of one first-layer weight does, to first order: change * x * phi'(z), and change * x * delta."""
     factor = change * changed_input(base, layer.ensemble, layer.number)
     inner = {
@@ -252,9 +257,6 @@ def _change(base: str, change: float, layer: _Layer, error: float) -> Interval:
         "change.cost.meansquare": "delta.meansquare",
         "change.cost.median": "delta.median",
     }[base]
-    found = _measure(inner, None, layer, error)
-    root = (lambda value: math.sqrt(max(value, 0.0))) if base.endswith("meansquare") else (lambda value: value)
-    low, high = max(found.low, 0.0), found.high
-    return Interval(
-        factor * root(found.estimate), factor * root(low), factor * root(high) if high < math.inf else math.inf, found.coverage
-    )
+    if base.endswith("meansquare"):
+        return Mapped(_evidence(inner, None, layer), lambda value: factor * np.sqrt(np.maximum(value, 0.0)), 0.0)
+    return Mapped(_evidence(inner, None, layer), lambda value: factor * value, 0.0)

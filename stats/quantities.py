@@ -1,9 +1,10 @@
-"""Quantities by name: what each estimates from the accumulators of a layer, and the interval that decides about it.
+"""Quantities by name: what each estimates from the accumulators of a layer, and the evidence that decides about it.
 
 A name is a base and, where it needs one, an argument in brackets: `z.variance`, `z.tail[5]`, `z.quantile[0.95]`.
 Sums are exact, so central moments are formed in exact fractions and rounded once.
 
-Standard errors come from influence functions (van der Vaart 1998, ch. 20) of per-network observations.
+Standard errors come from influence functions (van der Vaart 1998, ch. 20) of per-network observations. Where the claimed law of z
+is Gaussian with mean 0, a watched run judges its variance by a sequence that is exact (`evidence.GaussianVariance`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -22,7 +22,8 @@ from fanin.engine.spec import Ensemble
 from fanin.engine.stream import BLOCK
 from fanin.stats.activations import ACTIVATIONS
 from fanin.stats.binned import law_distance, quantile
-from fanin.stats.intervals import Interval, bounded_mean, proportion, studentised
+from fanin.stats.evidence import BoundedMean, Distance, Evidence, GaussianVariance, Proportion, Studentised, Unknown
+from fanin.stats.intervals import Interval
 from fanin.stats.symmetric_law import SymmetricLaw
 
 QUANTITIES = (
@@ -101,40 +102,45 @@ def central_moments(layer: Accumulators, variable: str, orders: int) -> list[flo
     return [float(value) for value in central]
 
 
-def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, law: SymmetricLaw | None = None) -> Interval:
-    """Estimate and interval of a quantity.
+def evidence(name: str, layer: Accumulators, ensemble: Ensemble, law: SymmetricLaw | None = None) -> Evidence:
+    """What a run says of a quantity.
 
-    layer : what was recorded. error : the probability with which the interval may miss. law : the predicted law of z, for
-    `z.law`. Where a network is not finite, and enters no sum, every interval is the whole line.
+    layer : what was recorded. law : the predicted law of z, for `z.law`. Where a network is not finite, and enters no sum, nothing
+    is known.
     """
     if layer.finite == 0:
-        return Interval(math.nan, -math.inf, math.inf, "exact")
-    interval = _measure(name, layer, ensemble, error, law)
-    return replace(interval, low=-math.inf, high=math.inf) if layer.counts["nonfinite"] else interval
+        return Unknown()
+    found = _evidence(name, layer, ensemble, law)
+    return Unknown(found.estimate) if layer.counts["nonfinite"] else found
 
 
-def _measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, law: SymmetricLaw | None) -> Interval:
+def measure(name: str, layer: Accumulators, ensemble: Ensemble, error: float, law: SymmetricLaw | None = None) -> Interval:
+    """Estimate and interval of a quantity in a run of fixed size. error : the probability with which the interval may miss."""
+    return evidence(name, layer, ensemble, law).interval(error)
+
+
+def _evidence(name: str, layer: Accumulators, ensemble: Ensemble, law: SymmetricLaw | None) -> Evidence:
     base, argument = split_name(name)
     n = layer.finite
     if base == "z.tail":
-        return proportion(layer.tails[_tail_index(ensemble, argument)], n, error)
+        return Proportion(layer.tails[_tail_index(ensemble, argument)], n)
     if base in ("phi.saturated", "slope.below"):
-        return proportion(layer.counts["saturated" if base == "phi.saturated" else "flat"], n, error)
+        return Proportion(layer.counts["saturated" if base == "phi.saturated" else "flat"], n)
     if base == "z.law":
-        return law_distance(layer, law, error)
+        return law_distance(layer, law)
     if base.endswith("quantile") or base == "slope.median":
-        return quantile(base, 0.5 if argument is None else argument, layer, ensemble, error)
+        return quantile(base, 0.5 if argument is None else argument, layer, ensemble)
     if base == "parameter.within":
-        return _within(layer, ensemble, error)
+        return _within(layer, ensemble)
     if base.startswith("independence.lane."):
-        return _lane(base, layer, error)
+        return _lane(base, layer)
     if base.startswith("independence."):
-        return _independence(base, layer, error)
+        return _independence(base, layer)
     if base.startswith("z.variance."):
-        return _part(base.removeprefix("z.variance."), layer, error)
+        return _part(base.removeprefix("z.variance."), layer)
     if base.startswith("z."):
-        return _moment(base, layer, error)
-    return _activation_moment(base, layer, ensemble, error)
+        return _moment(base, layer, ensemble)
+    return _activation_moment(base, layer, ensemble)
 
 
 def estimates(layer: Accumulators, ensemble: Ensemble) -> dict[str, float]:
@@ -146,7 +152,7 @@ def estimates(layer: Accumulators, ensemble: Ensemble) -> dict[str, float]:
     ]
     names = [name for name in names if name != "parameter.within" and not name.startswith("independence.lane.")]
     names += [f"z.tail[{t:g}]" for t in ensemble.tails] + ["slope.below[0.01]", "z.quantile[0.05]", "z.quantile[0.95]"]
-    return {name: measure(name, layer, ensemble, 0.01).estimate for name in names}
+    return {name: evidence(name, layer, ensemble).estimate for name in names}
 
 
 def _tail_index(ensemble: Ensemble, threshold: float | None) -> int:
@@ -156,7 +162,7 @@ def _tail_index(ensemble: Ensemble, threshold: float | None) -> int:
     return ensemble.tails.index(threshold)
 
 
-def _moment(base: str, layer: Accumulators, error: float) -> Interval:
+def _moment(base: str, layer: Accumulators, ensemble: Ensemble) -> Evidence:
     n = layer.finite
     mean, m2, m3, m4, m5, m6, _, m8 = central_moments(layer, "z", 8)[1:]
     m2 = max(m2, 0.0)  # sums of blocks are rounded
@@ -164,47 +170,54 @@ def _moment(base: str, layer: Accumulators, error: float) -> Interval:
     order, moment = {"z.mean": (2, m2), "z.variance": (4, m4), "z.skewness": (6, m6)}.get(base, (8, m8))
     effective = n * moment / largest**order if largest**order > 0.0 else 0.0
     if base == "z.mean":
-        return studentised("mean", mean, math.sqrt(m2 / n), n, error, effective)
+        return Studentised("mean", mean, math.sqrt(m2 / n), n, effective)
     if base == "z.variance":
-        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error, effective)
+        found = Studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, effective)
+        return GaussianVariance(found, n, float(layer.sum("z^2"))) if _is_gaussian(ensemble) else found
     sd = math.sqrt(m2)
     if sd**8 == 0.0:  # z is constant, or so small that its moments are not float64 numbers
-        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
+        return Unknown()
     skew, kurt = m3 / sd**3, m4 / m2**2
     s5, s6, s8 = m5 / sd**5, m6 / sd**6, m8 / sd**8
     if base == "z.skewness":  # influence y**3 - skew - 3 y - (3/2) skew (y**2 - 1)
         a = 1.5 * skew
         variance = s6 - skew**2 + 9.0 + a**2 * (kurt - 1.0) - 6.0 * kurt - 2.0 * a * (s5 - skew) + 6.0 * a * skew
-        return studentised("skewness", skew, math.sqrt(max(variance, 0.0) / n), n, error, effective)
+        return Studentised("skewness", skew, math.sqrt(max(variance, 0.0) / n), n, effective)
     # influence y**4 - kurt - 4 skew y - 2 kurt (y**2 - 1)
     variance = s8 - kurt**2 + 16.0 * skew**2 + 4.0 * kurt**2 * (kurt - 1.0) - 8.0 * skew * s5
     variance += -4.0 * kurt * (s6 - kurt) + 16.0 * kurt * skew**2
-    return studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, error, effective)
+    return Studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, effective)
 
 
-def _part(part: str, layer: Accumulators, error: float) -> Interval:
+def _is_gaussian(ensemble: Ensemble) -> bool:
+    """Whether z is Gaussian with mean 0 by its law: Gaussian parameters, and an input of known length."""
+    laws = (ensemble.scheme.weights, ensemble.scheme.bias)
+    normal = all(law is None or not law.gain or (law.family == "normal" and not law.zero) for law in laws)
+    return normal and ensemble.inputs.kind in ("on", "subset", "fixed")
+
+
+def _part(part: str, layer: Accumulators) -> Evidence:
     """A part of the variance of z, from pairs of networks whose weights and inputs were crossed: the pair is the observation."""
     pairs = layer.counts["crossed"]
     if pairs == 0:
-        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
+        return Unknown()
     first, second = layer.sum(f"{part}^1") / pairs, layer.sum(f"{part}^2") / pairs
     spread = math.sqrt(max(float(second - first**2), 0.0) / pairs)
-    return studentised("mean", float(first), spread, pairs, error, _kish(pairs, float(first), float(second)))
+    return Studentised("mean", float(first), spread, pairs, _kish(pairs, float(first), float(second)))
 
 
-def _activation_moment(base: str, layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
+def _activation_moment(base: str, layer: Accumulators, ensemble: Ensemble) -> Evidence:
     variable, _, what = base.partition(".")
     n, shape = layer.finite, ACTIVATIONS[ensemble.activation]
-    span = shape.high - shape.low if variable == "phi" else shape.steepest
+    least, most = (shape.low, shape.high) if variable == "phi" else (0.0, shape.steepest)
     if what == "variance":
         _, _, m2, _, m4 = central_moments(layer, variable, 4)
-        return studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, error, _kish(n, m2, m4))
+        return Studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, _kish(n, m2, m4))
     if what == "mean":
         _, mean, m2 = central_moments(layer, variable, 2)
-        return bounded_mean(mean, m2 * n / max(n - 1, 1), n, span, error)
+        return BoundedMean(mean, m2, n, least, most)
     square, fourth = layer.sum(f"{variable}^2") / n, layer.sum(f"{variable}^4") / n
-    variance = float(fourth - square**2) * n / max(n - 1, 1)
-    return bounded_mean(float(square), variance, n, span**2, error)
+    return BoundedMean(float(square), float(fourth - square**2), n, 0.0, most**2)
 
 
 def _kish(trials: int, mean: float, square: float) -> float:
@@ -212,12 +225,11 @@ def _kish(trials: int, mean: float, square: float) -> float:
     return trials * mean**2 / square if square > 0.0 else 0.0
 
 
-def _within(layer: Accumulators, ensemble: Ensemble, error: float) -> Interval:
+def _within(layer: Accumulators, ensemble: Ensemble) -> Evidence:
     """Share of a network's drawn parameters within the limit; the network is the observation."""
     drawn = drawn_parameters(ensemble)
     _, mean, m2 = central_moments(layer, "outside", 2)
-    n = layer.finite
-    return bounded_mean(1.0 - mean / drawn, m2 / drawn**2 * n / max(n - 1, 1), n, 1.0, error)
+    return BoundedMean(1.0 - mean / drawn, m2 / drawn**2, layer.finite)
 
 
 def drawn_parameters(ensemble: Ensemble) -> int:
@@ -228,7 +240,7 @@ def drawn_parameters(ensemble: Ensemble) -> int:
     return (inputs.count if inputs.kind == "on" else int(np.count_nonzero(inputs.data))) + ensemble.has_bias
 
 
-def _independence(base: str, layer: Accumulators, error: float) -> Interval:
+def _independence(base: str, layer: Accumulators) -> Evidence:
     """Correlation of z, or of z**2, over the pairs of a relation; for block means, their variance over the one predicted."""
     n = layer.finite
     m2, m4 = float(layer.sum("z^2") / n), float(layer.sum("z^4") / n)
@@ -236,14 +248,14 @@ def _independence(base: str, layer: Accumulators, error: float) -> Interval:
     if relation == "blockmeans":
         blocks = layer.counts["blocks_whole"]
         if blocks == 0 or m2 == 0.0:
-            return Interval(math.nan, 0.0, math.inf, "asymptotic")
+            return Studentised("blockmeans", math.nan, math.nan, 0)
         size = m2 * BLOCK
         first, second = float(layer.sum("blocksum^2") / blocks) / size, float(layer.sum("blocksum^4") / blocks) / size**2
         spread = math.sqrt(max(second - first**2, 0.0) / blocks)
-        return studentised("blockmeans", first, spread, blocks, error, _kish(blocks, first, second))
+        return Studentised("blockmeans", first, spread, blocks, _kish(blocks, first, second))
     pairs = layer.counts[relation]
     if pairs == 0 or m2 == 0.0 or m4 <= m2**2:
-        return Interval(math.nan, -math.inf, math.inf, "asymptotic")
+        return Unknown()
     p1, p2, p4 = (float(layer.sum(f"{relation}^{k}") / pairs) for k in (1, 2, 4))
     if base.endswith("squares"):
         scale = m4 - m2**2
@@ -251,21 +263,16 @@ def _independence(base: str, layer: Accumulators, error: float) -> Interval:
         # Eighth powers of products are not recorded: those of z stand in, with a factor that is 1 for independent Gaussian z.
         largest = max(abs(layer.largest), abs(layer.smallest)) ** 8
         effective = float(layer.sum("z^8")) / largest * min(1.0, 9.0 * p2**2 / p4) if largest and p4 else 0.0
-        return studentised("correlation", (p2 - m2**2) / scale, spread, pairs, error, effective)
-    return studentised("correlation", p1 / m2, math.sqrt(max(p2 - p1**2, 0.0) / pairs) / m2, pairs, error, _kish(pairs, p2, p4))
+        return Studentised("correlation", (p2 - m2**2) / scale, spread, pairs, effective)
+    return Studentised("correlation", p1 / m2, math.sqrt(max(p2 - p1**2, 0.0) / pairs) / m2, pairs, _kish(pairs, p2, p4))
 
 
-def _lane(base: str, layer: Accumulators, error: float) -> Interval:
-    """Largest deviation of one lane of a block from the whole: of its mean sign of z, or its P(|z| > first threshold).
-
-    Each lane's mean is within Hoeffding's bound (1963, theorem 2) of its expectation, all lanes at once.
-    """
+def _lane(base: str, layer: Accumulators) -> Evidence:
+    """Largest deviation of one lane of a block from the whole: of its mean sign of z, or its P(|z| > first threshold)."""
     blocks = -(-layer.networks // BLOCK)
     times = np.minimum(blocks, (layer.networks - np.arange(BLOCK) + BLOCK - 1) // BLOCK)
     used = times > 0
     row, span = (0, 2.0) if base.endswith("sign") else (1, 1.0)
     whole = layer.lanes[row].sum() / layer.finite
-    deviation = np.abs(layer.lanes[row][used] / times[used] - whole)
-    bound = span * math.sqrt(math.log(2.0 * BLOCK / error) / (2.0 * int(times[used].min())))
-    largest = float(deviation.max())
-    return Interval(largest, max(largest - bound, 0.0), largest + bound, "exact")
+    largest = float(np.abs(layer.lanes[row][used] / times[used] - whole).max())
+    return Distance(largest, largest, int(times[used].min()), span, BLOCK)

@@ -1,17 +1,26 @@
-"""A quantity of one ensemble against the same quantity of another: the interval of their difference.
+"""A quantity of one ensemble against the same quantity of another: what two runs say of their difference.
 
-Each side has an interval at half the error probability, so that with the whole one both hold their true values at once; the
-difference then lies between the two extreme differences, whatever the two are and however their runs depend on each other.
+Where the two runs are independent and both estimates are studentised, their standard errors add in squares (`compared`), those of a
+ratio on the scale of its logarithm. Elsewhere each side has an interval at half the error probability, so that with the whole one
+both hold their true values at once; the difference then lies between the two extreme differences, whatever the two are and however
+their runs depend on each other.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+
+from fanin.engine.accumulators import PARTS
+from fanin.stats.evidence import BoundedMean, Evidence, GaussianVariance, Mapped, Studentised
 from fanin.stats.intervals import Interval
 
 SCALES = (
     "z.variance",
+    *(f"z.variance.{part}" for part in PARTS),
     "phi.variance",
     "slope.variance",
     "slope.meansquare",
@@ -55,6 +64,114 @@ _TOLERANCES = {
 }
 
 
+_NEURON_TOLERANCES = {
+    "z.mean": 0.005,
+    "z.variance": 0.005,
+    **{f"z.variance.{part}": 0.01 for part in PARTS},
+    "z.skewness": 0.01,
+    "z.kurtosis": 0.02,
+    "z.quantile": 0.05,
+    "phi.mean": 0.005,
+    "phi.variance": 0.005,
+    "parameter.within": 0.0005,
+    "z.tail": 0.002,
+    "phi.saturated": 0.002,
+    "slope.below": 0.002,
+}
+
+_LARGEST_LOGARITHM = 700.0
+
+
+@dataclass(frozen=True)
+class Difference(Evidence):
+    """one - other or, for a scale, one / other - 1.
+
+    plain : what stands for it at a fixed size, where the two runs are independent.
+    """
+
+    one: Evidence
+    other: Evidence
+    scale: bool
+    plain: Evidence | None = None
+
+    @property
+    def estimate(self) -> float:  # type: ignore[override]
+        if not self.scale:
+            return self.one.estimate - self.other.estimate
+        return self.one.estimate / self.other.estimate - 1.0 if self.other.estimate > 0.0 else math.nan
+
+    def interval(self, error: float, watched: bool = False) -> Interval:
+        if self.plain is not None and not watched:
+            return self.plain.interval(error)
+        one, other = (side.interval(0.5 * error, watched) for side in (self.one, self.other))
+        return difference(one, other, scale=self.scale)
+
+    def grown(self, factor: float) -> Difference:
+        plain = None if self.plain is None else self.plain.grown(factor)
+        return replace(self, one=self.one.grown(factor), other=self.other.grown(factor), plain=plain)
+
+    @property
+    def standard_error(self) -> float:
+        errors = [self.one.standard_error, self.other.standard_error]
+        if self.scale:
+            sizes = (self.one.estimate, self.other.estimate)
+            errors = [error / size if size > 0.0 else math.inf for error, size in zip(errors, sizes, strict=True)]
+            errors = [error * abs(1.0 + self.estimate) for error in errors]
+        return math.hypot(*errors)
+
+
+def compared(one: Evidence, other: Evidence, *, scale: bool, independent: bool) -> Evidence:
+    """What two runs say of one - other or, for a scale, of one / other - 1.
+
+    independent : whether the runs drew different numbers and, where they are watched, grow together and stop together. Of runs
+    that were watched one by one it must be False: a sequence of the difference has one size, not two.
+
+    >>> one, other = Studentised("variance", 2.0, 0.003, 10**6), Studentised("variance", 2.0, 0.004, 10**6)
+    >>> together = compared(one, other, scale=True, independent=True).interval(0.01)
+    >>> apart = compared(one, other, scale=True, independent=False).interval(0.01)
+    >>> f"{together.high:.5f} {apart.high:.5f}"
+    '0.00646 0.00987'
+    """
+    apart = Difference(one, other, scale)
+    first, second = _studentised(one), _studentised(other)
+    if not independent or first is None or second is None or first.kind != second.kind:
+        return apart
+    together = _ratio(first, second) if scale else _difference(first, second)
+    return together if first is one and second is other and together is not None else replace(apart, plain=together)
+
+
+def _studentised(side: Evidence) -> Studentised | None:
+    """The studentised estimate that a run of a fixed size goes by; None where it goes by another."""
+    if isinstance(side, Studentised):
+        return side
+    return side.plain if isinstance(side, (BoundedMean, GaussianVariance)) else None
+
+
+def _difference(one: Studentised, other: Studentised) -> Studentised:
+    kind = "mean" if one.kind == "variance" else one.kind  # of the same floor; a difference may be negative
+    return _joint(one, other, kind, one.estimate - other.estimate, math.hypot(one.error_of_estimate, other.error_of_estimate))
+
+
+def _ratio(one: Studentised, other: Studentised) -> Evidence | None:
+    """By the logarithm, whose law is closer to Gaussian; None where there is none, or no such kind."""
+    if one.kind not in ("mean", "variance") or not (0.0 < one.estimate < math.inf and 0.0 < other.estimate < math.inf):
+        return None
+    error = math.hypot(one.error_of_estimate / one.estimate, other.error_of_estimate / other.estimate)
+    return Mapped(_joint(one, other, "mean", math.log(one.estimate) - math.log(other.estimate), error), _less_one)
+
+
+def _joint(one: Studentised, other: Studentised, kind: str, estimate: float, error: float) -> Studentised:
+    """As trustworthy as the weaker of the two."""
+    counted = [side.trials if side.counted is None else side.counted for side in (one, other)]
+    trials, effective = min(one.trials, other.trials), min(one.effective, other.effective)
+    return Studentised(kind, estimate, error, trials, effective, min(counted))
+
+
+def _less_one(logarithm: Any) -> Any:
+    """exp(x) - 1; infinite where the ratio is beyond the range of float64."""
+    return np.where(logarithm > _LARGEST_LOGARITHM, np.inf, np.expm1(np.minimum(logarithm, _LARGEST_LOGARITHM)))
+
+
 def is_scale(name: str) -> bool:
     """Whether a quantity is compared by its ratio.
 
@@ -74,25 +191,39 @@ def difference(one: Interval, other: Interval, *, scale: bool) -> Interval:
     >>> difference(Interval(2.0, 1.5, 2.5, "exact"), Interval(1.0, 0.5, 1.25, "exact"), scale=True).high
     4.0
     """
-    coverage = min((one.coverage, other.coverage), key=("asymptotic", "bounded", "exact").index)
+    coverage = min((one.coverage, other.coverage), key=("asymptotic", "bounded", "gaussian", "exact").index)
     if not scale:
         return Interval(one.estimate - other.estimate, one.low - other.high, one.high - other.low, coverage)
     estimate = one.estimate / other.estimate - 1.0 if other.estimate > 0.0 else math.nan
-    low = max(one.low, 0.0) / other.high - 1.0 if other.high > 0.0 else -1.0
+    low = _over(max(one.low, 0.0), other.high) - 1.0
     high = one.high / other.low - 1.0 if other.low > 0.0 else math.inf
     return Interval(estimate, low, max(high, low), coverage)
 
 
-def difference_tolerance(name: str, std: float = 1.0) -> float:
+def _over(least: float, most: float) -> float:
+    """The least ratio: infinite where the other is 0 for certain, and this one is not."""
+    if most > 0.0:
+        return least / most
+    return math.inf if least > 0.0 else 0.0
+
+
+def difference_tolerance(name: str, std: float = 1.0, neuron: bool = False) -> float:
     """The default tolerance of a difference that should be 0: relative for a scale, else absolute.
 
-    std : standard deviation of z, the unit of means and quantiles of z.
+    std : standard deviation of z, the unit of means and quantiles of z. neuron : whether it is about single neurons, which are
+    sampled by the million; their tolerances are those of the claims of theory.
+
+    >>> difference_tolerance("z.variance"), difference_tolerance("z.variance", neuron=True)
+    (0.02, 0.005)
     """
     base = name.partition("[")[0]
+    unit = std if base in ("z.mean", "z.quantile") else 1.0
+    if neuron and base in _NEURON_TOLERANCES:
+        return _NEURON_TOLERANCES[base] * unit
     if base in _TOLERANCES:
         return _TOLERANCES[base]
     if base in ("z.mean", "z.quantile"):
-        return (0.02 if base == "z.mean" else 0.1) * std
+        return (0.02 if base == "z.mean" else 0.1) * unit
     if base.endswith((".quantile", ".median")) or base == "change.cost.meansquare":
         return 0.15
     if base.startswith(("delta.mean", "grad.mean", "jacobian")):

@@ -2,20 +2,23 @@
 
 Each of the m claims of a run gets an interval at level 1 - alpha / m (Bonferroni), so that with probability 1 - alpha all intervals
 hold their true values at once. A claim is `confirmed` when its interval lies wholly within the tolerance of the predicted value,
-`refuted` when it lies wholly outside, `undecided` otherwise. So alpha bounds the probability of any wrong word in a run. A claim
-that the sampler assumes is `assumed`: it is not judged, and does not count in m.
+`refuted` when it lies wholly outside, `undecided` otherwise. So alpha bounds the probability of any wrong word in a run. Where the
+run is watched, the intervals are those of confidence sequences, and alpha bounds the probability of a wrong word at any size.
+A claim that the sampler assumes is `assumed`: it is not judged, and does not count in m.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
 from fanin.engine.errors import SpecificationError
-from fanin.engine.stream import MAX_NETWORKS
+from fanin.stats.evidence import Evidence
 from fanin.stats.intervals import Interval
+from fanin.stats.planning import POWER_QUANTILE, networks_for
 
 CONFIRMED, REFUTED, UNDECIDED, ASSUMED = "confirmed", "refuted", "undecided", "assumed"
 
@@ -61,18 +64,51 @@ class Claim:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verdict:
     """What a run says of a claim.
 
-    needed : for an undecided claim the total of networks per ensemble at which it should be decided; None when it is decided, or
-    when no number seems to decide it (the estimate sits on the edge of the tolerance).
+    interval : the one that decides. evidence : what it comes from. networks : of the ensemble. error : the probability with which
+    the interval may miss. watched : whether it may at any size of the run, and not at this one only.
     """
 
     claim: Claim
     interval: Interval
     verdict: str
-    needed: int | None
+    evidence: Evidence
+    networks: int
+    error: float
+    watched: bool = False
+
+    @functools.cached_property
+    def p_value(self) -> float:
+        """The smallest error at which this claim's interval alone would exclude the predicted value. For information: the interval
+        decides. Of a watched run it is valid at every size."""
+        claim = self.claim
+        return self.evidence.p_value(claim.predicted - claim.error, claim.predicted + claim.error, self.watched)
+
+    @functools.cached_property
+    def smallest_detectable(self) -> float:
+        """The smallest difference between true and predicted value that a run like this one refutes with probability 0.9, in the
+        units of the quantity; infinite where none is."""
+        found = self.interval
+        half = max(found.high - found.estimate, found.estimate - found.low)
+        size = self.claim.tolerance + self.claim.error + half + POWER_QUANTILE * self.evidence.standard_error
+        return math.inf if math.isnan(size) else size
+
+    @functools.cached_property
+    def networks_needed(self) -> int | None:
+        """For an undecided claim the total of networks per ensemble at which it should be decided; None when it is decided, or when
+        no number seems to decide it (the estimate sits on the edge of the tolerance, or networks are lost)."""
+        if self.verdict != UNDECIDED or math.isnan(self.interval.estimate):
+            return None
+        claim, interval = self.claim, self.interval
+        if interval.low <= claim.predicted <= interval.high:
+            room = claim.tolerance - claim.error  # the predicted value may be the true one
+        else:
+            room = abs(abs(interval.estimate - claim.predicted) - claim.tolerance) - claim.error
+        found = networks_for(self.evidence, self.networks, room, self.error, self.watched)
+        return None if found is None or found > 1e6 * self.networks else max(found, math.ceil(1.5 * self.networks))
 
     @property
     def as_expected(self) -> bool:
@@ -92,36 +128,27 @@ def judged(claims: Iterable[Claim]) -> int:
     return max(sum(not claim.assumed for claim in claims), 1)
 
 
-def judge(claim: Claim, interval: Interval, networks: int) -> Verdict:
+def judge(claim: Claim, evidence: Evidence, networks: int, error: float, watched: bool = False) -> Verdict:
     """Apply the one rule to a claim.
 
+    networks : of the ensemble. error : the probability with which the interval may miss; watched, at any size of the run.
+
+    >>> from fanin.stats.evidence import Studentised
     >>> claim = Claim("a", "standard", 1, "z.variance", predicted=501.0, tolerance=2.5, source="")
-    >>> judge(claim, Interval(500.9, 500.1, 501.7, "asymptotic"), 10**7).verdict
+    >>> judge(claim, Studentised("variance", 500.9, 0.2, 10**7), 10**7, 0.001).verdict
     'confirmed'
     """
+    interval = evidence.interval(error, watched)
+    return Verdict(claim, interval, word_for(claim, interval), evidence, networks, error, watched)
+
+
+def word_for(claim: Claim, interval: Interval) -> str:
+    """Confirmed, refuted, undecided or assumed."""
     if claim.assumed:
-        return Verdict(claim, interval, ASSUMED, None)
+        return ASSUMED
     inner, outer = claim.tolerance - claim.error, claim.tolerance + claim.error
     if abs(interval.low - claim.predicted) <= inner and abs(interval.high - claim.predicted) <= inner:
-        return Verdict(claim, interval, CONFIRMED, None)
+        return CONFIRMED
     if interval.low > claim.predicted + outer or interval.high < claim.predicted - outer:
-        return Verdict(claim, interval, REFUTED, None)
-    return Verdict(claim, interval, UNDECIDED, _needed(claim, interval, networks))
-
-
-def _needed(claim: Claim, interval: Interval, networks: int) -> int | None:
-    """Networks at which an interval of the same centre, shrinking like one over the square root of their number, decides."""
-    if math.isnan(interval.estimate):
-        return None
-    if not math.isfinite(interval.high - interval.low):
-        return max(1_000_000, 2 * networks)
-    half = max(interval.high - interval.estimate, interval.estimate - interval.low)
-    if interval.low <= claim.predicted <= interval.high:
-        room = claim.tolerance - claim.error  # the predicted value may be the true one
-    else:
-        room = abs(abs(interval.estimate - claim.predicted) - claim.tolerance) - claim.error
-    if room <= 0.0:
-        return None
-    # The estimate moves as well, by up to half an interval: leave one and a half times the room.
-    needed = networks * max((1.5 * half / room) ** 2, 1.5)
-    return None if needed > min(MAX_NETWORKS, 1e6 * networks) else math.ceil(needed)
+        return REFUTED
+    return UNDECIDED

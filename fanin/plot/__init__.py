@@ -164,7 +164,7 @@ def profile(report: Report, quantity: str = "z.variance", ax: Axes | None = None
         from fanin.plot.layer_panel import LOGARITHMIC, draw_profile, key
 
         results = networks_of(report)
-        found, labels = series_of(results, [quantity], report.alpha), list(results)
+        found, labels = series_of(results, [quantity], report.alpha, report.watched), list(results)
         draw_profile(found, axes, quantity, quantity.partition("[")[0] in LOGARITHMIC, labels)
         panels.legend_below(axes, 0.52, **key(axes, labels, report.alpha, found))
 

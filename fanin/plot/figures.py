@@ -125,6 +125,6 @@ def _chosen(report: Report) -> list[tuple[Panel, list[Series]]]:
     chosen = []
     for panel in PROFILES:
         of = {label: result for label, result in results.items() if panel.bounded in (None, bounded[label])}
-        if len(chosen) < _PANELS and (found := series_of(of, panel.quantities, report.alpha)):
+        if len(chosen) < _PANELS and (found := series_of(of, panel.quantities, report.alpha, report.watched)):
             chosen.append((panel, found))
     return chosen

@@ -26,7 +26,7 @@ from fanin.result import Result
 from fanin.result_file.netcdf import PACKAGES, pack, unpack
 from fanin.result_file.plain_values import expect, expect_keys
 from fanin.result_file.state import check_study, read_state, write_state
-from fanin.result_file.strict_json import compact, parse
+from fanin.result_file.strict_json import compact, parse, shown
 from fanin.studies import Study
 from fanin.whole_file import refuse_unwritable, write_whole
 
@@ -43,6 +43,7 @@ class Saved:
     results: dict[str, Result]
     alpha: float
     tolerance: float
+    watched: bool
 
 
 def save_report(report: Report, path: str | os.PathLike[str], overwrite: bool = False) -> None:
@@ -139,7 +140,7 @@ def load_report(path: str | os.PathLike[str]) -> Report:
 
     saved = read(path)
     try:
-        return judge_all(saved.study, saved.results, saved.alpha, saved.tolerance)
+        return judge_all(saved.study, saved.results, saved.alpha, saved.tolerance, saved.watched)
     except SpecificationError as error:
         raise _refusal(Path(path), "judged", error) from None
 
@@ -162,9 +163,12 @@ def _read(source: Path) -> Saved:
     for key, least, most in (("alpha", 0.0, 1.0), ("tolerance_factor", 0.0, float("inf"))):
         if not least < expect(document.get(key), float, key) < most:
             raise SpecificationError(f"{key} is {document[key]}; it must lie between {least} and {most}, both excluded")
+    if document.get("until") not in (None, "decided"):
+        raise SpecificationError(f"until is {shown(document['until'])}; it must be null or decided")
+    watched = document.get("until") == "decided"
     study, results = read_state(state, expect(document.get("provenance"), dict, "provenance"))
-    _check_head(document, Report(study, results, [], document["alpha"], document["tolerance_factor"]).to_dict())
-    return Saved(study, results, document["alpha"], document["tolerance_factor"])
+    _check_head(document, Report(study, results, [], document["alpha"], document["tolerance_factor"], watched).to_dict())
+    return Saved(study, results, document["alpha"], document["tolerance_factor"], watched)
 
 
 def _check_head(document: Any, head: dict[str, Any]) -> None:

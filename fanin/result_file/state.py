@@ -23,7 +23,7 @@ from fanin.stats.quantities import split_name
 from fanin.stats.verdict import Claim
 from fanin.studies import Study
 
-FORMAT = 2  # of the state: any change to its keys raises it
+FORMAT = 3  # of the state: any change to its keys raises it
 
 _RESULT = ("networks", "seed", "method", "seconds", "threads", "digest", "layers")
 _METHODS = ("direct", "conditional")

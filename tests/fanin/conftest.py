@@ -1,9 +1,26 @@
-"""Fixtures: one writes an input file, bytes as they are, an array as .npy; one reads a study from its text."""
+"""Fixtures: an input file (bytes as they are, an array as .npy), a study from its text, the command line."""
+
+import sys
 
 import numpy as np
 import pytest
 
+from fanin.cli import main
 from fanin.study_file import load_study
+
+
+@pytest.fixture
+def fanin(monkeypatch, capsys):
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fanin", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        printed = capsys.readouterr()
+        return exit_.value.code, printed.out, printed.err
+
+    return run
 
 
 @pytest.fixture

@@ -10,25 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from fanin.cli import main
-
 SMALL = ["verify", "--widths", "10,1", "--networks", "1e6", "--tolerance", "10"]
 SCHEMA = {"id", "scheme", "layer", "quantity", "predicted", "estimate", "low", "high", "tolerance", "label", "verdict"}
 SCHEMA |= {"expected", "needed", "source"}
-
-
-@pytest.fixture
-def fanin(monkeypatch, capsys):
-    """Run the command line in this process: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fanin", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        printed = capsys.readouterr()
-        return exit_.value.code, printed.out, printed.err
-
-    return run
 
 
 def process(*arguments, **options):

@@ -27,6 +27,7 @@ from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Claim, V
 from fanin.studies import Study
 from fanin.table import plain_text, print_report
 from fanin.verification import verify
+from tests.stats.given import Given
 
 ENSEMBLES = {
     "standard": Ensemble((1000,) * 6 + (10,), "standard", cost="quadratic"),
@@ -54,7 +55,10 @@ def results():
 def verdict(label, layer, quantity="z.variance", word=CONFIRMED, expected=CONFIRMED, needed=None, own=""):
     claim = Claim(f"{label}/{layer}/{quantity}{own}", label, layer, quantity, 1.0, 0.1, "by hand", expected=expected)
     claim = dataclasses.replace(claim, assumed=word == ASSUMED)
-    return Verdict(claim, Interval(1.0, 0.99, 1.01, "bounded"), word, needed)
+    found = Interval(1.0, 0.99, 1.01, "bounded")
+    one = Verdict(claim, found, word, Given(found), 10**6, 0.01)
+    one.__dict__["networks_needed"] = needed
+    return one
 
 
 def report(results, *labels, verdicts=()):

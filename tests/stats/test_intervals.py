@@ -11,6 +11,7 @@ from scipy import stats
 from fanin.engine import direct
 from fanin.engine.spec import Ensemble
 from fanin.stats import intervals
+from fanin.stats.evidence import Studentised
 from fanin.stats.predictions import Theory
 from fanin.stats.quantities import measure
 
@@ -54,8 +55,8 @@ def test_band():
 
 def test_nothing_is_decided_below_the_floor():
     for kind, floor in intervals.ASYMPTOTIC_FLOOR.items():
-        assert intervals.studentised(kind, 1.0, 0.1, floor - 1, 0.01).high == math.inf
-        assert intervals.studentised(kind, 1.0, 0.1, floor, 0.01).high < 2.0
+        assert Studentised(kind, 1.0, 0.1, floor - 1).interval(0.01).high == math.inf
+        assert Studentised(kind, 1.0, 0.1, floor).interval(0.01).high < 2.0
     assert intervals.bounded_mean(0.5, 0.1, 1, 1.0, 0.01).high == math.inf
 
 
@@ -77,7 +78,7 @@ def test_coverage_of_studentised_intervals(law, kind, power, false_failure):
         z = LAWS[law](random, 4000)
         value = z**power
         error = value.std() / math.sqrt(z.size)
-        misses += not _covers(intervals.studentised(kind, value.mean(), error, z.size, 0.01), truth)
+        misses += not _covers(Studentised(kind, value.mean(), error, z.size).interval(0.01), truth)
     limit = stats.binom.isf(false_failure, 2000, 0.015)
     assert misses <= limit
     assert stats.binom.cdf(limit, 2000, 0.05) < 1e-3

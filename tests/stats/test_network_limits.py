@@ -13,7 +13,7 @@ import pytest
 from fanin.engine.spec import Ensemble
 from fanin.stats import backward_theory
 from fanin.stats.gaussian_layer import activation_range, layer_function
-from fanin.stats.network_quantities import measure_network
+from fanin.stats.network_quantities import network_evidence
 from fanin.stats.network_theory import NetworkTheory
 from fanin.stats.verdict import CONFIRMED, REFUTED, Claim, judge
 from tests.stats.summaries import sample, summarise
@@ -60,7 +60,7 @@ def verdicts(ensemble, summaries, theory, layer, names):
     for name in names:
         found = theory.predict(layer, name)
         claim = Claim(name, "a", layer, name, found.value, found.tolerance, found.source, found.error, found.label)
-        yield judge(claim, measure_network(name, summaries[layer - 1], ensemble, layer, ERROR), NETWORKS)
+        yield judge(claim, network_evidence(name, summaries[layer - 1], ensemble, layer), NETWORKS, ERROR)
 
 
 def test_no_claim_is_refuted(run):
@@ -81,7 +81,7 @@ def test_limits_neglect_at_most_two_thirds_of_the_tolerance(run):
     for layer in (1, 2, 3):
         for name in theory.names(layer):
             found = theory.predict(layer, name)
-            interval = measure_network(name, summaries[layer - 1], ensemble, layer, 0.003)
+            interval = network_evidence(name, summaries[layer - 1], ensemble, layer).interval(0.003)
             half = interval.high - interval.estimate
             if found.label == "limit" and math.isfinite(half):
                 assert abs(interval.estimate - found.value) <= 2.0 / 3.0 * found.tolerance + half, (layer, name)

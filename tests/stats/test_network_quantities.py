@@ -165,7 +165,7 @@ def test_network_is_the_sampling_unit(false_failure):
         interval = measure_network("z.variance", summarise(z, z, z, binned=False), RELU, 3, 0.01)
         misses += not interval.low <= 2.0 <= interval.high
         spread = math.sqrt((z**4).mean() - (z**2).mean() ** 2) / math.sqrt(z.size)
-        planted = clustered("variance", float(z.var()), spread, z.size, 0.01, math.inf)
+        planted = clustered("variance", float(z.var()), spread, z.size, math.inf).interval(0.01)
         wrong += not planted.low <= 2.0 <= planted.high
     limit = stats.binom.isf(false_failure, 300, 0.015)
     assert misses <= limit < wrong
@@ -210,7 +210,7 @@ def test_quantiles_contain_those_of_the_sample(p, seed):
     rng = np.random.default_rng(seed)
     z = rng.standard_normal((300, 4)) * np.exp(rng.standard_normal(300))[:, None]
     summary = summarise(z, z, z)
-    for found, values in ((bin_quantile(summary, "z", p, 0.01), z), (size_quantile(summary, p, 0.01), np.abs(z))):
+    for found, values in ((bin_quantile(summary, "z", p).interval(0.01), z), (size_quantile(summary, p).interval(0.01), np.abs(z))):
         exact = np.quantile(values, p, method="inverted_cdf")
         assert found.low <= exact <= found.high
         assert found.low <= found.estimate <= found.high
@@ -222,7 +222,7 @@ def test_interval_of_a_quantile_includes_its_bin_and_shrinks():
     widths = []
     for networks in (200, 20_000):
         z = rng.standard_normal((networks, 10))
-        found = bin_quantile(summarise(z, z, z), "z", 0.95, 0.01)
+        found = bin_quantile(summarise(z, z, z), "z", 0.95).interval(0.01)
         assert found.low <= 1.6448536 <= found.high
         widths.append(found.high - found.low)
     edges = size_edges()
@@ -234,7 +234,7 @@ def test_common_quantiles_are_known_less_well():
     """Neurons that are copies of one: the interval is that of the networks, not of the neurons."""
     rng = np.random.default_rng(10)
     one = rng.standard_normal((2000, 1))
-    alone, copied = (bin_quantile(summarise(z, z, z), "z", 0.5, 0.01) for z in (one, np.repeat(one, 50, axis=1)))
+    alone, copied = (bin_quantile(summarise(z, z, z), "z", 0.5).interval(0.01) for z in (one, np.repeat(one, 50, axis=1)))
     assert (copied.low, copied.high) == (alone.low, alone.high)
 
 
@@ -353,5 +353,5 @@ def test_pooled_moment_is_shift_invariant():
     """A mean of 1000 deviations: exact fractions keep what float64 sums of powers would lose."""
     rng = np.random.default_rng(13)
     z = np.round(rng.standard_normal((2000, 4)) * 1024) / 1024
-    near, far = (pooled_moment("variance", summarise(one, one, one, binned=False), "z", 0.01) for one in (z, z + 1000.0))
+    near, far = (pooled_moment("variance", summarise(one, one, one, binned=False), "z").interval(0.01) for one in (z, z + 1000.0))
     assert far.estimate == pytest.approx(near.estimate, rel=1e-4)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fanin.engine.errors import SpecificationError
 from fanin.stats.intervals import Interval
-from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Claim, judge
+from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Claim
+from tests.stats.given import judge_given
 
 
 def claim(predicted=0.0, tolerance=1.0, **options):
@@ -16,7 +17,7 @@ def claim(predicted=0.0, tolerance=1.0, **options):
 
 
 def verdict(low, high, **options):
-    return judge(claim(**options), Interval((low + high) / 2, low, high, "exact"), 1_000_000)
+    return judge_given(claim(**options), Interval((low + high) / 2, low, high, "exact"), 1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,9 @@ def verdict(low, high, **options):
     ],
 )
 def test_rule(low, high, expected):
-    found = verdict(low, high) if math.isfinite(low) else judge(claim(), Interval(0.0, low, high, "exact"), 10)
+    found = verdict(low, high) if math.isfinite(low) else judge_given(claim(), Interval(0.0, low, high, "exact"), 10)
     assert found.verdict == expected
-    assert (found.needed is None) or expected == UNDECIDED
+    assert (found.networks_needed is None) or expected == UNDECIDED
 
 
 def test_the_error_of_a_prediction_counts_against_every_word():
@@ -45,16 +46,16 @@ def test_the_error_of_a_prediction_counts_against_every_word():
 
 
 def test_nan_is_never_decided():
-    found = judge(claim(), Interval(math.nan, -math.inf, math.inf, "exact"), 10)
-    assert (found.verdict, found.needed) == (UNDECIDED, None)
+    found = judge_given(claim(), Interval(math.nan, -math.inf, math.inf, "exact"), 10)
+    assert (found.verdict, found.networks_needed) == (UNDECIDED, None)
 
 
 def test_needed():
     """Around the prediction: networks until the interval fits. On the edge: none. Beyond it: until it is outside."""
     inside = verdict(-2.0, 2.0)
-    assert inside.needed == pytest.approx(9e6, rel=0.1)
-    assert verdict(0.5, 1.5).needed is None
-    assert verdict(0.9, 1.5).needed > 1_000_000
+    assert inside.networks_needed == pytest.approx(1e6 * (2 * (1 + 1.645 / 2.576)) ** 2, rel=1e-3)
+    assert verdict(0.5, 1.5).networks_needed is None
+    assert verdict(0.9, 1.5).networks_needed > 1_000_000
 
 
 @given(low=st.floats(-10, 10), width=st.floats(0, 10), tolerance=st.floats(0, 5), factor=st.floats(1, 10))

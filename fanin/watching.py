@@ -1,0 +1,137 @@
+"""`--until decided`: a run that grows in rounds and stops as soon as every claim is confirmed or refuted.
+
+Each round adds at most a quarter. Every look judges all claims anew from the sums so far, by intervals that hold at all sizes at
+once, so that stopping by what is seen costs nothing of the error rate. The report of the last look is a function of the results
+alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent import futures
+
+from fanin.engine.errors import SpecificationError
+from fanin.engine.stream import MAX_NETWORKS
+from fanin.judges import Judge, judge_of
+from fanin.report import Report
+from fanin.result import Result
+from fanin.sampling import extended, simulate, step_of
+from fanin.stats.planning import networks_for
+from fanin.stats.sequences import LOOKS
+from fanin.stats.verdict import CONFIRMED, UNDECIDED, Claim, Verdict
+from fanin.studies import Study
+from fanin.verification import claims_of, judge_all
+
+GROWTH = 1.25
+"""Most by which a run grows from one look to the next."""
+
+LARGEST = 100
+"""A watched run ends at this multiple of the study's default size, unless told otherwise."""
+
+
+def watch(
+    study: Study,
+    methods: dict[str, str],
+    seed: int,
+    alpha: float,
+    tolerance: float,
+    max_networks: int | None = None,
+    threads: int | None = None,
+    executor: futures.Executor | None = None,
+    progress: Callable[[int], object] | None = None,
+    look: Callable[[Report], object] | None = None,
+) -> Report:
+    """Sample a study until every claim is decided, or up to `max_networks` per ensemble.
+
+    methods : sampler by ensemble. look : called with the report of every look. The rest as for `verify`.
+
+    Raises
+    ------
+    SpecificationError
+        Where the run could never end (a tolerance of zero), is too short to decide a claim, or has no sequence (rows in turn).
+    """
+    sizes = look_sizes(study, methods, max_networks)
+    _check(study, methods, seed, sizes[0], tolerance)
+    results: dict[str, Result] = {}
+    report = None
+    for number, size in enumerate(sizes):
+        for label, ensemble in study.ensembles.items():
+            if number == 0:
+                results[label] = simulate(
+                    ensemble, size, seed, methods[label], threads=threads, executor=executor, progress=progress
+                )
+            else:
+                results[label] = extended(results[label], size, executor, progress)
+        report = judge_all(study, dict(results), alpha, tolerance, watched=True)
+        if number == 0:
+            _check_size(report.verdicts, sizes[-1])
+        if look is not None:
+            look(report)
+        if not any(verdict.verdict == UNDECIDED for verdict in report.verdicts):
+            break
+    assert report is not None
+    return report
+
+
+def look_sizes(study: Study, methods: dict[str, str], max_networks: int | None = None) -> list[int]:
+    """Networks per ensemble at each look: whole pieces, at most a quarter apart, from four pieces on to the maximum."""
+    step = math.lcm(*(step_of(ensemble, methods[label]) for label, ensemble in study.ensembles.items()))
+    last = min(LARGEST * study.networks, MAX_NETWORKS) if max_networks is None else max_networks
+    sizes = list(_geometric(step, math.ceil(1.0 / (GROWTH - 1.0)) * step, last))
+    assert len(sizes) <= LOOKS  # a quarter each reaches the largest run in 200
+    return sizes
+
+
+def _geometric(step: int, first: int, last: int) -> Iterator[int]:
+    size = first
+    while size < last:
+        yield size
+        size += max(step, int(size * (GROWTH - 1.0)) // step * step)
+    yield last
+
+
+def _check(study: Study, methods: dict[str, str], seed: int, networks: int, tolerance: float) -> None:
+    """Refuse what no watched run could decide."""
+    for label, ensemble in study.ensembles.items():
+        if ensemble.inputs.in_turn:
+            raise SpecificationError(
+                f"{label} takes rows in turn, and its networks are not alike: until decided needs rows at random; leave in-turn out"
+            )
+    judges = {label: judge_of(label, one, methods[label], seed, networks) for label, one in study.ensembles.items()}
+    for claim in claims_of(study, methods, seed, networks):
+        allowed = claim.tolerance * tolerance
+        if not claim.assumed and not allowed > claim.error:
+            what = f"{allowed:g}" if allowed == 0.0 else f"{allowed:g}, below the error {claim.error:.2g} of its prediction"
+            raise SpecificationError(
+                f"the tolerance of {claim.id} is {what}: no run confirms it, and until decided would never end; "
+                f"{_nearest(claim, judges[claim.ensemble])}, or run a fixed number of networks, which can refute it"
+            )
+
+
+def _nearest(claim: Claim, judge: Judge) -> str:
+    """The tolerance that would end a run: theory's own, or a small part of the prediction."""
+    try:
+        usual = 0.0 if claim.against else judge.claim(claim.quantity, claim.layer).tolerance
+    except SpecificationError:
+        usual = 0.0
+    usual = usual or 0.005 * abs(claim.predicted) or 0.005
+    return f"give it one, such as {max(usual, 4.0 * claim.error):.3g}"
+
+
+def _check_size(verdicts: list[Verdict], last: int) -> None:
+    """Refuse a maximum at which not even an estimate that hits the prediction would be confirmed."""
+    short = []
+    for verdict in verdicts:
+        if verdict.verdict == UNDECIDED and verdict.claim.expected == CONFIRMED:
+            room = verdict.claim.tolerance - verdict.claim.error
+            needed = networks_for(verdict.evidence, verdict.networks, room, verdict.error, watched=True, power=0.0)
+            if needed is not None and needed > last:
+                short.append((needed, verdict.claim.id))
+    if short:
+        needed, name = max(short)
+        others = f", nor are {len(short) - 1} more claims" if len(short) > 1 else ""
+        raise SpecificationError(
+            f"max_networks is {last}, and {name} is not confirmed below about {needed:.2g} networks{others}; give at least "
+            f"{1.5 * needed:.2g}, or a larger tolerance"
+        )
