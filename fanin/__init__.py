@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fanin import plot
     from fanin.data import load_inputs
+    from fanin.diagnosis import Diagnosis, diagnose
     from fanin.engine.activation_spec import OwnActivation
     from fanin.engine.errors import SpecificationError
     from fanin.engine.inputs import Inputs
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Claim": "fanin.stats.verdict",
+    "Diagnosis": "fanin.diagnosis",
     "Ensemble": "fanin.engine.spec",
     "Inputs": "fanin.engine.inputs",
     "Law": "fanin.engine.schemes",
@@ -46,6 +48,7 @@ _HOMES = {
     "SpecificationError": "fanin.engine.errors",
     "Study": "fanin.studies",
     "Verdict": "fanin.stats.verdict",
+    "diagnose": "fanin.diagnosis",
     "jacobian_singular_values": "fanin.engine.network_replay",
     "load_inputs": "fanin.data",
     "load_report": "fanin.result_file",
@@ -60,6 +63,7 @@ __all__ = [
     "SCHEMES",
     "STUDIES",
     "Claim",
+    "Diagnosis",
     "Ensemble",
     "Inputs",
     "Law",
@@ -71,6 +75,7 @@ __all__ = [
     "SpecificationError",
     "Study",
     "Verdict",
+    "diagnose",
     "jacobian_singular_values",
     "load_inputs",
     "load_report",

@@ -75,10 +75,23 @@ def report_html(report: Report) -> str:
         *_pictures(report.results, report.alpha, report.watched),
         *tables,
         *(f'<p class="dim">{escape(line)}</p>' for line in parts_of_variance(report.verdicts)),
+        *_diagnoses(report),
         f"<p>{escape(count)}</p>",
         f"<p><b>{escape(meaning(report))}</b></p>",
         _digest(report.digest),
     )
+
+
+def _diagnoses(report: Report) -> list[str]:
+    """What fits the claims that are refuted."""
+    if not report.diagnoses:
+        return []
+    from fanin.diagnosis_table import diagnosis_lines
+
+    return [
+        f"<p><b>why: {escape(found.ensemble)}, layer {found.layer}</b> {escape(' '.join(diagnosis_lines(found)))}</p>"
+        for found in report.diagnoses
+    ]
 
 
 def result_html(result: Result) -> str:

@@ -13,9 +13,10 @@ import fanin
 from fanin.engine.schemes import Scheme
 from fanin.provenance import provenance
 from fanin.result import Result
-from fanin.stats.verdict import UNDECIDED, Verdict
+from fanin.stats.verdict import REFUTED, UNDECIDED, Verdict
 
 if TYPE_CHECKING:
+    from fanin.diagnosis import Diagnosis
     from fanin.studies import Study
 
 AS_EXPECTED, NOT_AS_EXPECTED, NOT_DECIDED = 0, 1, 3
@@ -55,6 +56,15 @@ class Report:
         parts = [f"{label}:{self.results[label].digest}" for label in sorted(self.results)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    @functools.cached_property
+    def diagnoses(self) -> list[Diagnosis]:
+        """What fits the claims that are refuted and were not expected to be."""
+        if not any(v.verdict == REFUTED and not v.as_expected for v in self.verdicts):
+            return []
+        from fanin.diagnosis import diagnose
+
+        return diagnose(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The report in plain values, as `fanin verify --json` prints it: None where a number is not finite."""
         first = next(iter(self.results.values()))
@@ -79,6 +89,7 @@ class Report:
                 for label, result in self.results.items()
             },
             "claims": [self._claim(verdict) for verdict in self.verdicts],
+            "diagnosis": [found.to_dict() for found in self.diagnoses],
             "provenance": provenance(first.threads) if first.origin is None else first.origin,
         }
 

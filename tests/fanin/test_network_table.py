@@ -310,7 +310,7 @@ def test_all_claims_of_all_layers(results):
 def test_a_wall_of_refuted_claims_is_cut(results):
     verdicts = [verdict("deep", layer, word=REFUTED) for layer in range(1, 101)]
     text = printed(report(results, "deep", verdicts=verdicts))
-    assert text.count(" refuted") == 30
+    assert text.partition("why:")[0].count(" refuted") == 30
     assert "and 70 more; --layers shows all" in text
     assert "100 REFUTED" in text
 

@@ -233,6 +233,15 @@ def test_networks_are_standardised_as_by_the_clusters():
     assert_same("meansquare", 0.4, 1_000, sums_of(norms.columns(squares)), mean_square(summary, "phi^2"))
 
 
+def test_a_run_of_equal_values_says_nothing():
+    """A rare event that was not seen yet: no standard error, and nothing carries it."""
+    z = np.zeros(2_000)
+    one = evidence("z.mean", single_neurons(z), Ensemble((4, 1), "scaled"))
+    assert isinstance(one, Studentised)
+    assert one.interval(0.01).high == one.interval(0.01, watched=True).high == math.inf
+    assert studentised.standardised("z.mean", 0.001, z.size, sums_of(pooled.powers(z)))[1][0] == 0.0
+
+
 def test_block_means_are_standardised():
     z = np.random.default_rng(5).standard_normal(500)
     error = (z**2).std() / math.sqrt(500)
@@ -243,22 +252,22 @@ def test_block_means_are_standardised():
 # Pooled sums.
 
 
-@pytest.mark.parametrize("name", ["Gaussian", "networks of 8", "ReLU norm, width 10, depth 1", "logarithm"])
+@pytest.mark.parametrize("name", ["Gaussian", "networks of 8", "logarithm"])
 def test_pooled_sums_have_the_mean_and_the_spread_of_sums(name, false_failure):
     """From new draws to blocks of blocks: at every look the sums of runs are a sample of their law."""
-    law, runs = pooled.LAWS[-1] if name == "logarithm" else law_named(name), 2_000
+    law, runs = pooled.LAWS[-1] if name == "logarithm" else law_named(name), 1_000
     bound = stats.norm.isf(false_failure / 1_000)
-    known = {"Gaussian": 1.0, "networks of 8": 1.0 / 8, "ReLU norm, width 10, depth 1": 0.5}
+    known = {"Gaussian": 1.0, "networks of 8": 1.0 / 8}
     variance = known.get(name) or law.kinds["lognorm.variance"]
     sizes = []
-    for n, sums in pooled.walk(law, runs, (1,), 16):
+    for n, sums in pooled.walk(law, runs, (1,), 14):
         score = (sums.of[:, 0] - n * law.expected[0]) / math.sqrt(n * variance)
         assert abs(score.mean()) * math.sqrt(runs) < bound
         assert abs((score**2).mean() - 1.0) < bound * math.sqrt(4.0 / runs)
         sizes.append(n)
-    assert len(sizes) == 16 * 8 + 1
+    assert len(sizes) == 14 * 8 + 1
     assert sizes[:10] == [32, 36, 40, 44, 48, 52, 56, 60, 64, 72]
-    assert sizes[-1] == 32 << 16
+    assert sizes[-1] == 32 << 14
 
 
 def test_relu_norms_have_their_moments(false_failure):
@@ -289,11 +298,11 @@ def test_asymptotic_intervals_and_sequences_keep_their_rates(false_failure):
 def test_a_normal_quantile_is_not_a_sequence():
     """Watched with it, one run in three or more is wrong at 5 %, and the campaign sees it."""
     law = law_named("networks of 8")
-    found = studentised.asymptotic(law, 500, doublings=12, plain=True)
+    found = studentised.asymptotic(law, 500, doublings=12, plain=True)[:2]
     table, broken = coverage.table_of(found)
     assert found[0].watched[found[0].sizes.index(1024), 0] > 100
     assert any("network.mean" in line and "watched at 0.05" in line for line in broken)
-    assert table.count("\n") == len(law.kinds) + 1
+    assert table.count("\n") == 3
 
 
 def test_tables_say_from_which_size_on_a_rate_is_kept():
@@ -304,6 +313,7 @@ def test_tables_say_from_which_size_on_a_rate_is_kept():
     one.add([500, 1000, 2000], fixed, last, np.array([600, 10, 0]))
     assert one.watched[:, 0].tolist() == [60, 60, 0]
     assert one.from_size(one.fixed, 0.05, 0.075) == 1000
+    assert one.from_size(one.fixed, 0.05, 0.075, looks=2) == 500
     assert one.from_size(one.watched, 0.05, 0.05) == 2000
     assert one.from_size(one.fixed, 0.01, 0.005) is None
     table, broken = coverage.table_of([one])
@@ -371,10 +381,14 @@ def test_the_campaign_names_what_is_broken(monkeypatch):
     assert coverage.coverage(20, 20).startswith("every promise kept")
 
 
-def test_floors_are_those_of_single_neurons_or_a_thousand_networks():
-    kinds = {kind for law in pooled.LAWS for kind in law.kinds}
-    found = {kind: coverage.floor(kind) for kind in kinds}
-    assert found["z.kurtosis"] == ASYMPTOTIC_FLOOR["kurtosis"]
-    assert found["network.kurtosis"] == found["meansquare"] == 1_000
-    assert found["correlation.squares"] == ASYMPTOTIC_FLOOR["correlation"]
-    assert found["blockmeans"] == ASYMPTOTIC_FLOOR["blockmeans"]
+def test_floors_are_those_of_single_neurons_or_of_networks_as_good():
+    for kind, law, expected in (
+        ("z.kurtosis", "Gaussian", ASYMPTOTIC_FLOOR["kurtosis"]),
+        ("blockmeans", "block means", ASYMPTOTIC_FLOOR["blockmeans"]),
+        ("correlation.squares", "pairs of Gaussians", ASYMPTOTIC_FLOOR["correlation"]),
+        ("meansquare", "ReLU norm, width 10, depth 3", ASYMPTOTIC_FLOOR["mean"]),
+        ("lognorm.variance", "ReLU norm, width 10, depth 1", ASYMPTOTIC_FLOOR["mean"]),
+    ):
+        assert coverage.floor(kind, law) == expected
+    shallow, deep = (coverage.floor("network.kurtosis", f"ReLU layer, width 100, depth {depth}") for depth in (3, 10))
+    assert ASYMPTOTIC_FLOOR["kurtosis"] / 8 < shallow <= deep <= ASYMPTOTIC_FLOOR["kurtosis"]

@@ -7,7 +7,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -265,6 +265,7 @@ def test_bounded_processes_fall_and_rise_once(trials, mean, part):
         assert (np.diff(rising) >= -1e-9 * np.abs(rising[1:])).all()
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_sequences_are_nested(data):
     """A smaller error, a wider interval."""
