@@ -37,6 +37,9 @@ BASE = (*FORWARD, *BACKWARD)
 SINGLE = ("z^5", "z^6", "z^7", "z^8")
 """Statistics of which no squares are kept."""
 
+LOGS = ("ln q", "ln delta", "ln grad", "ln jacobian")
+"""Statistics of which third and fourth powers are summed as well: the error of their variance rests on them."""
+
 PRODUCTS = (
     *((f"z^{i}", f"z^{j}") for i in range(1, 5) for j in range(i + 1, 5)),
     ("phi^1", "phi^2"),
@@ -85,10 +88,11 @@ def statistics(tails: int, slow: int) -> tuple[str, ...]:
 
 
 def sum_names(tails: int, slow: int) -> tuple[str, ...]:
-    """Names of all sums: a statistic X, its square "X*X", products "X*Y"."""
+    """Names of all sums: a statistic X, its square "X*X", products "X*Y", and of `LOGS` the powers "X*X*X" and "X*X*X*X"."""
     names = statistics(tails, slow)
     squares = (f"{name}*{name}" for name in names if name not in SINGLE)
-    return (*names, *squares, *(f"{one}*{other}" for one, other in PRODUCTS))
+    powers = ("*".join([name] * power) for name in LOGS for power in (3, 4))
+    return (*names, *squares, *(f"{one}*{other}" for one, other in PRODUCTS), *powers)
 
 
 @dataclass(frozen=True, eq=False)

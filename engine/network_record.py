@@ -26,7 +26,8 @@ _LN_DELTA, _DELTA_COSINE = names.BASE.index("ln delta"), names.BASE.index("delta
 _GRAD2, _LN_GRAD, _JACOBIAN, _LN_JACOBIAN = (names.BASE.index(name) for name in ("grad^2", "ln grad", "jacobian", "ln jacobian"))
 _SINGLE_FROM, _SINGLE_TO = names.BASE.index(names.SINGLE[0]), names.BASE.index(names.SINGLE[-1])
 _SINGLES = _SINGLE_TO - _SINGLE_FROM + 1
-_BASE, _PRODUCTS = len(names.BASE), len(names.PRODUCTS)
+_BASE, _PRODUCTS, _POWERS = len(names.BASE), len(names.PRODUCTS), 2 * len(names.LOGS)
+_Q_LOG, _DELTA_LOG, _GRAD_LOG, _JACOBIAN_LOG = range(0, _POWERS, 2)
 _LEFT = np.array([names.BASE.index(one) for one, _ in names.PRODUCTS])
 _RIGHT = np.array([names.BASE.index(other) for _, other in names.PRODUCTS])
 _NONFINITE, _HAS_FIELD, _DEAD, _HAS_PAIRS, _BACKWARD, _EXTREME = range(6)
@@ -125,6 +126,14 @@ def _commit(block, values, first, last):
         block[count + s - _SINGLES] += values[s] * values[s]
 
 
+@inline
+def commit_log(block, at, value):
+    """Add the third and the fourth power of a logarithm, whose sums stand at a place from the end on."""
+    square = value * value
+    block[block.size - _POWERS + at] += square * value
+    block[block.size - _POWERS + at + 1] += square * square
+
+
 @kernel
 def bin_neurons(patterns, marks, x, count, shift, is_signed, bins):
     """Bin x * 2**shift of the first neurons of one network; denormal numbers count as zero.
@@ -207,6 +216,7 @@ def record_forward(record, at, network, z, phi, slope, count, offset, gain, devi
     values[_FLAT] = (totals[8] - padding) * share
     if totals[1] > 0.0:
         values[_LN_Q] = log_double(totals[1] * share)
+        commit_log(block, _Q_LOG, values[_LN_Q])
     else:
         record.counts[at, _DEAD] += 1
     for t in range(tails.size):
@@ -248,9 +258,11 @@ def record_backward(record, at, delta, count, exponent, below_square, below, fan
     record.counts[at, _BACKWARD] += 1
     if square > 0.0:
         values[_LN_DELTA] = log_double(square) + 2.0 * exponent * _LN2
+        commit_log(record.block[at], _DELTA_LOG, values[_LN_DELTA])
         values[_DELTA_KURTOSIS] = fourth / (square * square)
         if below_square > 0.0:
             values[_LN_GRAD] = values[_LN_DELTA] + log_double(below_square)
+            commit_log(record.block[at], _GRAD_LOG, values[_LN_GRAD])
         else:
             record.counts[at, _STILL_GRAD] += 1
         if abs(exponent) > _EXPONENT_LIMIT:
@@ -281,6 +293,7 @@ def record_jacobian(record, at, square, exponent):
     if square > 0.0:
         values[_JACOBIAN] = square * two_to(2 * exponent) if abs(exponent) <= _EXPONENT_LIMIT else 0.0
         values[_LN_JACOBIAN] = log_double(square) + 2.0 * exponent * _LN2
+        commit_log(record.block[at], _JACOBIAN_LOG, values[_LN_JACOBIAN])
         _commit(record.block[at], values, np.int64(_JACOBIAN), np.int64(_LN_JACOBIAN + 1))
     else:
         record.counts[at, _STILL_JACOBIAN] += 1

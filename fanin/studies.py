@@ -119,7 +119,7 @@ def _costs() -> Study:
             for scheme in ("standard", "scaled")
             for cost in ("quadratic", "cross-entropy")
         },
-        networks=400_000,
+        networks=600_000,
         quantities=(
             "phi.saturated",
             "slope.median",
@@ -194,7 +194,7 @@ def _finite_width() -> Study:
             "tanh 5": Ensemble((20, 5, 20), "scaled", "tanh", "on:20"),
             "sigmoid 1000": Ensemble((1000, 1000, 1000, 1000), "standard"),
         },
-        networks=1_000_000,
+        networks=1_200_000,
         quantities=("z.variance", "z.kurtosis", "q.lognorm.mean", "q.lognorm.variance", "share.dead"),
         method="conditional",
     )

@@ -7,7 +7,7 @@ fractions and rounded once. Nothing here counts neurons.
 An asymptotic interval is the whole line where a few networks carry the sum that its standard error is made of. That sum is one of
 squares, of which no squares are recorded. Two numbers stand for its Kish size (sum)^2 / (sum of squares), and the larger counts:
 a lower bound from a recorded statistic that is at least as large, and the fourth power of the Kish share of the statistic itself,
-which is right for lognormal statistics.
+which is right for lognormal statistics; of the squares of a logarithm's deviations the second, which is right for chi-squared laws to a third.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from fanin.stats.evidence import BoundedMean, Evidence, Studentised, Unknown
 
 _SINGLE_NEURON = {"skewness": 6.0, "kurtosis": 24.0, "correlation": 1.0}
 _ROUNDING = Fraction(1, 10**9)
+_ROUNDING_OF_POWERS = Fraction(1, 10**13)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,22 @@ def clustered(kind: str, estimate: float, standard_error: float, trials: int, ef
     if kind in _SINGLE_NEURON and 0.0 < standard_error < math.inf:
         counted = max(counted, min(_SINGLE_NEURON[kind] / standard_error**2, 1e15))
     return Studentised(kind, estimate, standard_error, trials, effective, counted)
+
+
+def variance_of_log(summary: LayerSummary, statistic: str) -> Evidence:
+    """The variance over networks of a logarithm, with an error from its own fourth moment.
+
+    Powers of one network are rounded to float64: where that could show in the fourth central moment, nothing is known.
+    """
+    trials = summary.holders(statistic)
+    raw = [Fraction(1)] + [summary.sum("*".join([statistic] * power)) / trials for power in range(1, 5)]
+    mean = raw[1]
+    second, fourth = (sum(math.comb(k, j) * raw[j] * (-mean) ** (k - j) for j in range(k + 1)) for k in (2, 4))
+    if not second > 0 or fourth < second**2 or raw[4] * _ROUNDING_OF_POWERS > fourth:
+        return Unknown(max(to_float(second), 0.0))
+    share = to_float(second**2 / fourth)
+    spread = math.sqrt(to_float((fourth - second**2) / trials))
+    return clustered("variance", to_float(second), spread, trials, trials * share**2)
 
 
 def central_clusters(summary: LayerSummary, variable: str, orders: int) -> tuple[np.ndarray, np.ndarray] | None:

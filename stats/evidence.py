@@ -126,7 +126,8 @@ class Studentised(Evidence):
     where few observations make up the standard error.
 
     trials : observations. counted : those that the floor is held against. effective : the sum that the standard error is made of,
-    over its largest term. The interval of a variance is formed on the scale of its logarithm, where its law is closer to Gaussian.
+    over its largest term. The interval of a variance (of block means, too) is formed on the scale of its logarithm, where its law
+    is closer to Gaussian.
     """
 
     kind: str
@@ -138,7 +139,7 @@ class Studentised(Evidence):
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         if not self._is_enough:
-            return Interval(self.estimate, 0.0 if self.kind == "variance" else -math.inf, math.inf, "asymptotic")
+            return Interval(self.estimate, 0.0 if self.kind in ("variance", "blockmeans") else -math.inf, math.inf, "asymptotic")
         half = self.error_of_estimate * (normal_multiplier(self.trials, error) if watched else normal_quantile(error))
         if self._on_logarithm:
             factor = math.exp(min(half / self.estimate, 700.0))
@@ -177,7 +178,7 @@ class Studentised(Evidence):
 
     @property
     def _on_logarithm(self) -> bool:
-        return self.kind == "variance" and self.estimate > 0.0
+        return self.kind in ("variance", "blockmeans") and self.estimate > 0.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ ASYMPTOTIC_FLOOR = {
     "skewness": 10_000,
     "kurtosis": 1_000_000,
     "correlation": 10_000,
-    "blockmeans": 100,
+    "blockmeans": 1_000,
 }
 """Least number of observations at which each asymptotic interval is used; measured in docs/trust.md."""
 
@@ -76,6 +76,6 @@ def bounded_mean(mean: float, variance: float, trials: float, span: float, error
     return Interval(mean, mean - half, mean + half, "bounded")
 
 
-LEAST_EFFECTIVE = 50.0
+LEAST_EFFECTIVE = 200.0
 """Least number of observations as large as the largest one that an asymptotic interval may rest on. Where a few observations make
 up the standard error (sparse or heavy-tailed z), it is not known."""

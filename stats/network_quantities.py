@@ -5,8 +5,7 @@ observation: see `clusters` for moments and `network_bins` for quantiles. Where 
 the range of the sums, every interval is the whole line.
 
 Bounded statistics (shares, cosines, and moments of a bounded phi or phi' over less than `MANY` networks) have intervals that hold
-at every size; those of other moments are asymptotic. `.lognorm.variance` rests on the assumption that the logarithm has a kurtosis
-of at most `LARGEST_LOG_KURTOSIS`: its fourth moment is not recorded.
+at every size; those of other moments are asymptotic.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from fanin.stats.clusters import (
     plain_mean,
     pooled_moment,
     tail_size,
+    variance_of_log,
 )
 from fanin.stats.evidence import BoundedMean, Evidence, GaussianVariance, Mapped, Proportion, Studentised, Unknown
 from fanin.stats.intervals import Interval
@@ -44,10 +44,6 @@ from fanin.stats.network_names import (
     check_network_recorded,
     split_network_name,
 )
-
-LARGEST_LOG_KURTOSIS = 9.0
-"""Of ln q, ln mean delta^2 and the like: that of ln chi^2 is 7 for one neuron and nears 3 as neurons or layers become many."""
-
 
 MANY = 10_000
 """Networks from which on the mean of a bounded moment is taken to be Gaussian: it rests on the neurons of all of them."""
@@ -214,8 +210,7 @@ def _log_norm(statistic: str, moment: str, summary: LayerSummary) -> Evidence:
         return Unknown()
     if moment == "mean":
         return plain_mean(summary, statistic)
-    spread = found.variance * math.sqrt((LARGEST_LOG_KURTOSIS - 1.0) / found.trials)
-    return clustered("variance", found.variance, spread, found.trials, math.inf)
+    return variance_of_log(summary, statistic)
 
 
 def _field(base: str, layer: _Layer) -> Evidence:

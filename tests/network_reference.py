@@ -11,7 +11,7 @@ from collections import Counter
 
 import numpy as np
 
-from fanin.engine.layer_summary import BINNED, LOWEST, PRODUCTS, SINGLE, SIZES, STEPS, VARIABLES, statistics
+from fanin.engine.layer_summary import BINNED, LOGS, LOWEST, PRODUCTS, SINGLE, SIZES, STEPS, VARIABLES, statistics
 
 LARGEST = 2.0**120
 
@@ -221,6 +221,7 @@ class Twin:
                 wrong.append((f"bins of {name}", held, self.bins[name]))
         sums = {name: list(values) for name, values in self.values.items()}
         sums |= {f"{name}*{name}": [v * v for v in values] for name, values in self.values.items() if name not in SINGLE}
+        sums |= {"*".join([name] * power): [v**power for v in self.values[name]] for name in LOGS for power in (3, 4)}
         sums |= {f"{one}*{other}": values for (one, other), values in self.products.items()}
         if sums.keys() != summary.sums.keys():
             wrong.append(("names", sorted(summary.sums), sorted(sums)))

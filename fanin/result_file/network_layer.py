@@ -24,6 +24,7 @@ from fanin.engine.errors import SpecificationError
 from fanin.engine.layer_summary import (
     BINS,
     COUNTS,
+    LOGS,
     LOWEST,
     PRODUCTS,
     SINGLE,
@@ -248,9 +249,14 @@ def _check_squares(layer: LayerSummary, names: tuple[str, ...], path: str) -> No
             if square < 0 or (trials == 0 and square != 0) or _exceeds(layer.sum(name), trials, square, trials, _IN_RANGE):
                 raise SpecificationError(f"{path}.{name}*{name} is less than {name} allows")
     triples = [(f"{one}*{other}", f"{one}*{one}", f"{other}*{other}") for one, other in PRODUCTS]
+    for name in LOGS:
+        cube, fourth, trials = f"{name}*{name}*{name}", f"{name}*{name}*{name}*{name}", layer.holders(name)
+        triples.append((cube, f"{name}*{name}", fourth))
+        if layer.sum(fourth) < 0 or _exceeds(layer.sum(f"{name}*{name}"), trials, layer.sum(fourth), trials, _IN_RANGE):
+            raise SpecificationError(f"{path}.{fourth} is less than {name}*{name} allows")
     triples += [("z^5", "z^4", "z^6"), ("z^6", "z^4", "z^8"), ("z^7", "z^6", "z^8")]
     for name, one, other in triples:
-        if _exceeds(layer.sum(name), layer.sum(one), layer.sum(other), layer.finite):
+        if _exceeds(layer.sum(name), layer.sum(one), layer.sum(other), layer.holders(one.partition("*")[0])):
             raise SpecificationError(f"{path}.{name} is more than {one} and {other} allow")
     for name in names:
         variable, _, power = name.partition("^")

@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from fanin.engine.errors import SpecificationError
 from fanin.stats.evidence import BoundedMean, GaussianVariance, Proportion, Studentised
-from fanin.stats.intervals import Interval
+from fanin.stats.intervals import LEAST_EFFECTIVE, Interval
 from fanin.stats.network_names import NETWORK_QUANTITIES
 from fanin.stats.quantities import QUANTITIES
 from fanin.stats.two_sample import SCALES, Difference, compared, difference, difference_tolerance, is_scale
@@ -157,7 +157,7 @@ def test_the_weaker_side_says_what_is_known():
     many, few = Studentised("mean", 1.0, 0.001, 10**6), Studentised("mean", 1.0, 0.001, 999)
     assert compared(many, few, scale=False, independent=True).interval(ERROR).high == math.inf
     assert compared(many, few, scale=True, independent=True).interval(ERROR).high == math.inf
-    lopsided = Studentised("mean", 1.0, 0.001, 10**6, effective=49.0)
+    lopsided = Studentised("mean", 1.0, 0.001, 10**6, effective=LEAST_EFFECTIVE - 1.0)
     assert compared(lopsided, many, scale=False, independent=True).interval(ERROR).high == math.inf
     counted = Studentised("skewness", 0.0, 0.001, 2000, counted=9_999.0)
     assert compared(counted, counted, scale=False, independent=True).interval(ERROR).high == math.inf
