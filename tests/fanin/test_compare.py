@@ -1,5 +1,6 @@
 """Comparison: equal laws are never called different, unequal ones are told apart, and what cannot be compared is refused."""
 
+import dataclasses
 import json
 import math
 
@@ -36,7 +37,8 @@ def test_one_law_under_several_seeds_is_never_different(false_failure):
 
 
 def test_one_law_is_equal_where_networks_are_many():
-    found = compare("scaled", "scaled", networks=8_000_000, tolerance=1.5)
+    ensemble = Ensemble((20, 1), "scaled")
+    found = compare(ensemble, ensemble, networks=8_000_000, tolerance=1.5)
     assert (found.a.seed, found.b.seed) == (501, 502)
     assert words(found) == {EQUAL}
     assert found.exit_code == 0
@@ -133,7 +135,7 @@ def test_what_draws_the_same_numbers_is_refused_or_sampled_anew():
 
 def test_a_watched_run_has_wider_intervals_and_says_so():
     ensemble = Ensemble((10, 1), "scaled")
-    watched = verify(ensemble, until="decided", max_networks=2_000_000, tolerance=10)
+    watched = dataclasses.replace(verify(ensemble, networks=500_000), watched=True)
     other = simulate(ensemble, 500_000, seed=7)
     found, plain = compare(watched, other), compare(next(iter(watched.results.values())), other)
     assert (found.watched, plain.watched) == (True, False)
@@ -280,6 +282,7 @@ REFUSED = [
     (("compare", "he_normal", "no-such.toml"), "no-such.toml does not exist"),
     (("compare", "he_normal", "no-such.json"), "no-such.json cannot be loaded: there is no such file"),
     (("compare", "all", "he_normal"), "A is 'all', which is several studies; compare takes one on each side"),
+    (("compare", "he_normal", ""), "B is empty; it must be a result file, a study or a scheme"),
     (("compare", "he_normal", "."), "B is '.', which is several studies"),
     (("compare", "he_normal", "normal:x"), "normal:x"),
     (("compare", "he_normal", "he_uniform", "--scheme", "scaled"), "A and B are the schemes; leave --scheme out"),
