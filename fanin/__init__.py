@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fanin import plot
+    from fanin.comparison import Comparison, compare
     from fanin.data import load_inputs
     from fanin.diagnosis import Diagnosis, diagnose
     from fanin.engine.activation_spec import OwnActivation
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Claim": "fanin.stats.verdict",
+    "Comparison": "fanin.comparison",
     "Diagnosis": "fanin.diagnosis",
     "Ensemble": "fanin.engine.spec",
     "Inputs": "fanin.engine.inputs",
@@ -48,6 +50,7 @@ _HOMES = {
     "SpecificationError": "fanin.engine.errors",
     "Study": "fanin.studies",
     "Verdict": "fanin.stats.verdict",
+    "compare": "fanin.comparison",
     "diagnose": "fanin.diagnosis",
     "jacobian_singular_values": "fanin.engine.network_replay",
     "load_inputs": "fanin.data",
@@ -63,6 +66,7 @@ __all__ = [
     "SCHEMES",
     "STUDIES",
     "Claim",
+    "Comparison",
     "Diagnosis",
     "Ensemble",
     "Inputs",
@@ -75,6 +79,7 @@ __all__ = [
     "SpecificationError",
     "Study",
     "Verdict",
+    "compare",
     "diagnose",
     "jacobian_singular_values",
     "load_inputs",

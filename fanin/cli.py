@@ -1,4 +1,4 @@
-"""The command line: `fanin verify`, `plan`, `show`, `init`, `schemes`, `theory` and `env`.
+"""The command line: `fanin verify`, `plan`, `compare`, `show`, `init`, `schemes`, `theory` and `env`.
 
 Exit codes of `verify`: 0 all claims as expected, 1 something otherwise, 2 bad input or usage, 3 something undecided,
 4 broke off, 130 and 143 for signals. Results go to standard output, progress and complaints to standard error.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 import fanin
-from fanin import plan_command, theory_command
+from fanin import compare_command, plan_command, theory_command
 from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
 from fanin.help_texts import EXAMPLES, SHOW_EXAMPLES, STUDY
@@ -183,7 +183,7 @@ def schemes(name: str | None = None, /, *, fan_in: Whole = None, fan_out: Whole 
     return 0
 
 
-for command in (plan_command, theory_command):
+for command in (plan_command, compare_command, theory_command):
     command.register(app)
 
 

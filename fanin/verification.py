@@ -20,7 +20,7 @@ from fanin.stats.evidence import Evidence
 from fanin.stats.network_quantities import recorded_names
 from fanin.stats.network_theory import NetworkTheory
 from fanin.stats.predictions import Theory
-from fanin.stats.two_sample import Difference, difference_tolerance, is_scale
+from fanin.stats.two_sample import compared, difference_tolerance, is_scale
 from fanin.stats.verdict import Claim, judge, judged
 from fanin.studies import Study
 from fanin.study_file import find_study
@@ -245,6 +245,7 @@ def judge_all(
     judges = {
         label: judge_of(label, ensemble, methods[label], first.seed, first.networks) for label, ensemble in study.ensembles.items()
     }
+    streams = {label: (result.seed, result.ensemble.stream_label(result.method)) for label, result in results.items()}
     error = alpha / judged(claims)
 
     def evidence(label: str, quantity: str, layer: int) -> Evidence:
@@ -255,7 +256,8 @@ def judge_all(
         found = evidence(claim.ensemble, claim.quantity, claim.layer)
         if claim.against:
             other = evidence(claim.against, claim.quantity, claim.against_layer or claim.layer)
-            found = Difference(found, other, is_scale(claim.quantity))
+            independent = streams[claim.ensemble] != streams[claim.against]
+            found = compared(found, other, scale=is_scale(claim.quantity), independent=independent)
         verdicts.append(judge(claim, found, results[claim.ensemble].networks, error, watched))
     return Report(study=study, results=results, verdicts=verdicts, alpha=alpha, tolerance=tolerance, watched=watched)
 

@@ -126,8 +126,8 @@ class Studentised(Evidence):
     where few observations make up the standard error.
 
     trials : observations. counted : those that the floor is held against. effective : the sum that the standard error is made of,
-    over its largest term. The interval of a variance (of block means, too) is formed on the scale of its logarithm, where its law
-    is closer to Gaussian.
+    over its largest term; it grows with the trials, or with the given power of them where that term grows, too. The interval of a
+    variance (of block means, too) is formed on the scale of its logarithm, where its law is closer to Gaussian.
     """
 
     kind: str
@@ -136,6 +136,7 @@ class Studentised(Evidence):
     trials: float
     effective: float = math.inf
     counted: float | None = None
+    power: float = 1.0
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         if not self._is_enough:
@@ -149,9 +150,8 @@ class Studentised(Evidence):
     def grown(self, factor: float) -> Studentised:
         counted = None if self.counted is None else self.counted * factor
         error = self.error_of_estimate / math.sqrt(factor)
-        return replace(
-            self, error_of_estimate=error, trials=self.trials * factor, effective=self.effective * factor, counted=counted
-        )
+        effective = self.effective * factor ** (self.power if factor > 1.0 else 1.0)
+        return replace(self, error_of_estimate=error, trials=self.trials * factor, effective=effective, counted=counted)
 
     @property
     def standard_error(self) -> float:

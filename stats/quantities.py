@@ -53,6 +53,10 @@ QUANTITIES = (
 )
 
 
+_OF_EXTREMES = 0.75
+"""Power of the number of Gaussian z with which their number grows, at least, over the largest of their eighth or lower powers."""
+
+
 def split_name(name: str) -> tuple[str, float | None]:
     """Base and argument of a quantity's name.
 
@@ -170,9 +174,9 @@ def _moment(base: str, layer: Accumulators, ensemble: Ensemble) -> Evidence:
     order, moment = {"z.mean": (2, m2), "z.variance": (4, m4), "z.skewness": (6, m6)}.get(base, (8, m8))
     effective = n * moment / largest**order if largest**order > 0.0 else 0.0
     if base == "z.mean":
-        return Studentised("mean", mean, math.sqrt(m2 / n), n, effective)
+        return Studentised("mean", mean, math.sqrt(m2 / n), n, effective, power=_OF_EXTREMES)
     if base == "z.variance":
-        found = Studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, effective)
+        found = Studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, effective, power=_OF_EXTREMES)
         return GaussianVariance(found, n, float(layer.sum("z^2"))) if _is_gaussian(ensemble) else found
     sd = math.sqrt(m2)
     if sd**8 == 0.0:  # z is constant, or so small that its moments are not float64 numbers
@@ -182,11 +186,11 @@ def _moment(base: str, layer: Accumulators, ensemble: Ensemble) -> Evidence:
     if base == "z.skewness":  # influence y**3 - skew - 3 y - (3/2) skew (y**2 - 1)
         a = 1.5 * skew
         variance = s6 - skew**2 + 9.0 + a**2 * (kurt - 1.0) - 6.0 * kurt - 2.0 * a * (s5 - skew) + 6.0 * a * skew
-        return Studentised("skewness", skew, math.sqrt(max(variance, 0.0) / n), n, effective)
+        return Studentised("skewness", skew, math.sqrt(max(variance, 0.0) / n), n, effective, power=_OF_EXTREMES)
     # influence y**4 - kurt - 4 skew y - 2 kurt (y**2 - 1)
     variance = s8 - kurt**2 + 16.0 * skew**2 + 4.0 * kurt**2 * (kurt - 1.0) - 8.0 * skew * s5
     variance += -4.0 * kurt * (s6 - kurt) + 16.0 * kurt * skew**2
-    return Studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, effective)
+    return Studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, effective, power=_OF_EXTREMES)
 
 
 def _is_gaussian(ensemble: Ensemble) -> bool:
@@ -263,7 +267,7 @@ def _independence(base: str, layer: Accumulators) -> Evidence:
         # Eighth powers of products are not recorded: those of z stand in, with a factor that is 1 for independent Gaussian z.
         largest = max(abs(layer.largest), abs(layer.smallest)) ** 8
         effective = float(layer.sum("z^8")) / largest * min(1.0, 9.0 * p2**2 / p4) if largest and p4 else 0.0
-        return Studentised("correlation", (p2 - m2**2) / scale, spread, pairs, effective)
+        return Studentised("correlation", (p2 - m2**2) / scale, spread, pairs, effective, power=_OF_EXTREMES)
     return Studentised("correlation", p1 / m2, math.sqrt(max(p2 - p1**2, 0.0) / pairs) / m2, pairs, _kish(pairs, p2, p4))
 
 
