@@ -202,13 +202,14 @@ def _comparisons(one: NetworkJudge, other: NetworkJudge) -> Iterator[Claim]:
     """Every quantity that both record of each layer: both have the same law.
 
     Left out are what the conditional sampler draws from, the lower half of |delta| and |dC/dw|, which may be all zeros, and the
-    variance of ln |delta| behind a softmax, whose few outputs that are nearly certain make it up.
+    variance of logarithms of what comes back from a softmax, whose few outputs that are nearly certain make it up.
     """
     softmax = one.theory.ensemble.cost == "softmax"
     for layer in one.layers:
         for quantity in recorded_names(one.theory.ensemble, layer):
+            back = quantity.startswith(("delta.", "grad.", "jacobian."))
             lower = quantity.startswith(("delta.", "grad.", "change.")) and quantity.endswith((".median", "[0.05]"))
-            lower = lower or (softmax and quantity in ("delta.lognorm.variance", "grad.lognorm.variance"))
+            lower = lower or (softmax and back and quantity.endswith(".lognorm.variance"))
             if quantity.startswith(("field.", "independence.")) or lower:
                 continue
             yield Claim(

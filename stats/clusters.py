@@ -7,8 +7,7 @@ fractions and rounded once. Nothing here counts neurons.
 An asymptotic interval is the whole line where a few networks carry the sum that its standard error is made of. That sum is one of
 squares, of which no squares are recorded. Two numbers stand for its Kish size (sum)^2 / (sum of squares), and the larger counts:
 a lower bound from a recorded statistic that is at least as large, and the fourth power of the Kish share of the statistic itself,
-which is right for lognormal statistics; of squared deviations of a logarithm the second power, right for chi-squared laws to a
-third.
+which is right for lognormal statistics; of squared deviations of a logarithm the third power, which heavier tails than those of chi-squared laws need.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ def variance_of_log(summary: LayerSummary, statistic: str) -> Evidence:
         return Unknown(max(to_float(second), 0.0))
     share = to_float(second**2 / fourth)
     spread = math.sqrt(to_float((fourth - second**2) / trials))
-    return clustered("variance", to_float(second), spread, trials, trials * share**2)
+    return clustered("variance", to_float(second), spread, trials, trials * share**3)
 
 
 def central_clusters(summary: LayerSummary, variable: str, orders: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -68,7 +68,7 @@ class Reach:
 
 
 class _Recorder:
-    """A plugin that writes down which functions of some files each test calls. What the setup of one calls counts for its whole file."""
+    """A plugin that writes down which functions of some files each test calls; what its setup calls counts for all of its file."""
 
     def __init__(self, files: tuple[str, ...]) -> None:
         self.root = os.getcwd() + os.sep
@@ -115,7 +115,7 @@ class _Recorder:
                 self.reach.tests.setdefault(function, set()).add(test)
 
     def _watched(self) -> set[tuple[str, int]]:
-        names = ((path.removeprefix(self.root).removeprefix("fanin/"), line) for path, line in self.seen)
+        names = ((path.removeprefix(self.root).removeprefix("fanin/"), line) for path, line in list(self.seen))
         return {(name, line) for name, line in names if name.startswith(self.files)}
 
 

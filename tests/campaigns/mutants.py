@@ -50,7 +50,7 @@ TARGET = 0.9
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of the mutants of one module. places : so many mutants its source has, those left out for where they stand included."""
+    """What became of the mutants of one module. places : as many as its source has, those left out for where they stand included."""
 
     file: str
     places: int
@@ -96,7 +96,7 @@ def row(one: Tried) -> str:
     """A line of the table; the interval is Clopper and Pearson's, at 95 %."""
     from scipy import special
 
-    n, k = one.tried, one.killed
+    n, k, left = one.tried, one.killed, len(one.survivors)
     low = 0.0 if k == 0 else float(special.betaincinv(k, n - k + 1, 0.025))
     high = 1.0 if k == n else float(special.betaincinv(k + 1, n - k, 0.975))
     return (

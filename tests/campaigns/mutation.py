@@ -25,7 +25,7 @@ Place = tuple[str, int, int, int]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change. function : first line of the innermost function that it stands in, as in its code object; 0 outside of functions."""
+    """One change. function : first line, with decorators, of the innermost function that it stands in; 0 outside of functions."""
 
     operator: str
     line: int

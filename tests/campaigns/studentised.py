@@ -119,7 +119,7 @@ def _log_norm(kind: str, n: int, mean: np.ndarray, extremes: np.ndarray) -> Foun
     central = _central(first, [np.ones_like(first), *mean.T])
     if kind == "lognorm.mean":
         return first, _root(central[2] / n), np.full_like(first, np.inf)
-    return central[2], _root((central[4] - central[2] ** 2) / n), n * (central[2] ** 2 / central[4]) ** 2
+    return central[2], _root((central[4] - central[2] ** 2) / n), n * (central[2] ** 2 / central[4]) ** 3
 
 
 def _network(kind: str, n: int, mean: np.ndarray, extremes: np.ndarray) -> Found:
