@@ -7,7 +7,8 @@ fractions and rounded once. Nothing here counts neurons.
 An asymptotic interval is the whole line where a few networks carry the sum that its standard error is made of. That sum is one of
 squares, of which no squares are recorded. Two numbers stand for its Kish size (sum)^2 / (sum of squares), and the larger counts:
 a lower bound from a recorded statistic that is at least as large, and the fourth power of the Kish share of the statistic itself,
-which is right for lognormal statistics; of squared deviations of a logarithm the third power, which heavier tails than those of chi-squared laws need.
+which is right for lognormal statistics; of squared deviations of a logarithm the third power, which tails heavier than those of
+chi-squared laws need.
 """
 
 from __future__ import annotations

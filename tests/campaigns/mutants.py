@@ -50,7 +50,7 @@ TARGET = 0.9
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of the mutants of one module. places : as many as its source has, those left out for where they stand included."""
+    """What became of the mutants of one module. places : as many as its source has, with those left out for where they stand."""
 
     file: str
     places: int
@@ -96,12 +96,11 @@ def row(one: Tried) -> str:
     """A line of the table; the interval is Clopper and Pearson's, at 95 %."""
     from scipy import special
 
-    n, k, left = one.tried, one.killed, len(one.survivors)
+    n, k = one.tried, one.killed
     low = 0.0 if k == 0 else float(special.betaincinv(k, n - k + 1, 0.025))
     high = 1.0 if k == n else float(special.betaincinv(k + 1, n - k, 0.975))
-    return (
-        f"| {one.file} | {one.places} | {n} | {k} | {n - k} | {100 * k / max(n, 1):.0f} % | {100 * low:.0f} to {100 * high:.0f} % |"
-    )
+    shares = f"{100 * k / n:.0f} % | {100 * low:.0f} to {100 * high:.0f} %"
+    return f"| {one.file} | {one.places} | {n} | {k} | {len(one.survivors)} | {shares} |"
 
 
 def mutants(many: int = 60, few: int = 20) -> str:
