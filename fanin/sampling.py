@@ -150,15 +150,19 @@ def _sampled(
     sampler = sampler_of(ensemble, method)
     tasks = _tasks(done, networks, blocks_per_task, sampler.block_size(ensemble))
     if executor is not None:
-        return _merge_all(executor, functools.partial(run_task, ensemble, seed, method), tasks, threads, progress)
+        layers = _merge_all(executor, functools.partial(run_task, ensemble, seed, method), tasks, threads, progress)
+        _check_complete(layers, networks - done)
+        return layers
     stop = np.zeros(1, np.int64)
     with futures.ThreadPoolExecutor(threads, thread_name_prefix="fanin") as pool:
         try:
-            return _merge_all(pool, functools.partial(_run_here, sampler, plan, stop), tasks, threads, progress)
+            layers = _merge_all(pool, functools.partial(_run_here, sampler, plan, stop), tasks, threads, progress)
         except BaseException:
             stop[0] = 1
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+    _check_complete(layers, networks - done)
+    return layers
 
 
 def resolved_method(ensemble: Ensemble, method: str) -> str:
@@ -225,6 +229,13 @@ def _merge_all(
                 progress(networks)
     assert total is not None
     return total
+
+
+def _check_complete(layers: dict[int, Layer], networks: int) -> None:
+    """Refuse a sum of tasks that is not the run: a worker that lost networks, or counted some twice."""
+    for number, layer in layers.items():
+        if layer.networks != networks:
+            raise RuntimeError(f"layer {number} holds {layer.networks} networks of the {networks} that were to be sampled")
 
 
 def _merge(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Layer]:

@@ -153,6 +153,7 @@ def claims_of(study: Study, methods: dict[str, str], seed: int, networks: int) -
     named = [label for claim in study.claims for label in (claim.ensemble, claim.against) if label]
     if lost := [label for label in named if label not in study.ensembles]:
         raise SpecificationError(f"a claim is about the ensemble {lost[0]!r}; the study has {', '.join(study.ensembles)}")
+    _check_streams(study, methods)
     for pair in study.compared:
         one, other = (judges[label] for label in pair)
         if not (isinstance(one, NetworkJudge) and isinstance(other, NetworkJudge)):
@@ -167,6 +168,18 @@ def claims_of(study: Study, methods: dict[str, str], seed: int, networks: int) -
     if not claims:
         raise SpecificationError(f"the study {study.name} claims nothing; give it quantities or claims")
     return claims
+
+
+def _check_streams(study: Study, methods: dict[str, str]) -> None:
+    """Refuse to compare two ensembles that draw the same numbers: their difference would be nothing, and would be confirmed."""
+    pairs = [(claim.ensemble, claim.against) for claim in study.claims if claim.against not in ("", claim.ensemble)]
+    streams = {label: ensemble.stream_label(methods[label]) for label, ensemble in study.ensembles.items()}
+    for one, other in (*study.compared, *pairs):
+        if streams[one] == streams[other]:
+            raise SpecificationError(
+                f"{one} and {other} are one ensemble, sampled in one way: they draw the same numbers, and differ in nothing; "
+                "compare different ensembles or methods, or two runs of different seeds (fanin compare)"
+            )
 
 
 def _theory_claims(study: Study, judge: Judge) -> Iterator[Claim]:

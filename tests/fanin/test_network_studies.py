@@ -9,10 +9,11 @@ import math
 
 import pytest
 
+from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.meaning import meaning
-from fanin.stats.verdict import ASSUMED, REFUTED
-from fanin.studies import built_in
+from fanin.stats.verdict import ASSUMED, REFUTED, Claim
+from fanin.studies import Study, built_in
 from fanin.verification import verify
 
 SIZES = {"deep": 3000, "costs": 6000, "depth": 1500, "finite-width": 10_000, "samplers": 20_000}
@@ -73,3 +74,25 @@ def test_a_wrong_law_is_refuted():
     planted = dataclasses.replace(study, ensembles={"wrong": wrong}, claims=claims, quantities=())
     found = refuted(verify(planted, networks=SIZES["deep"], alpha=ALPHA))
     assert {f"wrong/{layer}/z.variance" for layer in range(2, 11)} <= set(found)
+
+
+def test_one_stream_is_not_compared_with_itself():
+    """Two labels of one ensemble and one method draw the same numbers."""
+    same = Ensemble((6, 5, 4), "scaled", "tanh", "on:6", cost="linear")
+    claim = Claim("a/1/z.variance/b", "a", 1, "z.variance", 0.0, 0.005, "", against="b")
+    for options in ({"claims": (claim,)}, {"compared": (("a", "b"),)}):
+        study = Study("same", "", {"a": same, "b": same}, networks=1000, **options)
+        with pytest.raises(SpecificationError, match="a and b are one ensemble, sampled in one way"):
+            verify(study)
+        methods = {"a": "direct", "b": "conditional"}
+        assert verify(dataclasses.replace(study, methods=methods), alpha=ALPHA).exit_code != 1
+
+
+def test_a_run_that_lost_networks_is_no_result(monkeypatch):
+    """Planted: the last task counts one network too few."""
+    from fanin import sampling
+
+    tasks = sampling._tasks
+    monkeypatch.setattr(sampling, "_tasks", lambda *given: [(a, b, n - 1) for a, b, n in tasks(*given)])
+    with pytest.raises(RuntimeError, match="layer 1 holds 4095 networks of the 4096"):
+        sampling.simulate(Ensemble((4, 1)), 4096, threads=1)
