@@ -93,6 +93,6 @@ def test_a_run_that_lost_networks_is_no_result(monkeypatch):
     from fanin import sampling
 
     tasks = sampling._tasks
-    monkeypatch.setattr(sampling, "_tasks", lambda *given: [(a, b, n - 1) for a, b, n in tasks(*given)])
+    monkeypatch.setattr(sampling, "_tasks", lambda *given: ((a, b, n - 1) for a, b, n in tasks(*given)))
     with pytest.raises(RuntimeError, match="layer 1 holds 4095 networks of the 4096"):
         sampling.simulate(Ensemble((4, 1)), 4096, threads=1)
