@@ -13,6 +13,9 @@ from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Verdict
 NARROW = 76
 """Below this width a table leaves out what can be spared."""
 
+SLIM = 56
+"""Below this width a table says the quantity and the verdict only."""
+
 _ROOMY = 80
 """From this width on a table has room for tolerances."""
 
@@ -48,6 +51,8 @@ def claim_table(verdicts: list[Verdict], console: Console, layers: bool = False,
     columns = ["predicted", *(["tolerance"] if tolerances else []), "estimate", _INTERVAL[0] if unicode else _INTERVAL[1]]
     if console.width < NARROW:
         columns.pop()
+    if console.width < SLIM:
+        columns = []
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", min_width=9 if tolerances else None)

@@ -209,34 +209,50 @@ def _run(subject: Study | Report, sampling: dict[str, Any], judging: dict[str, A
         return judge(subject, **sampling, **judging, progress=lambda done: bar.advance(task, done))
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
+_signalled: list[int] = []
+"""Signals that arrived. An exception that one raises inside a callback of the compiler is lost: then another follows from it."""
 
 
-def _terminate(_number: int, _frame: Any) -> None:
-    raise _Terminated
+class _Stopped(BaseException):
+    """SIGINT or SIGTERM arrived."""
+
+
+def _stop(number: int, _frame: Any) -> None:
+    _signalled.append(number)
+    sys.unraisablehook = lambda _lost: None
+    raise _Stopped
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    _signalled.clear()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         code = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
-    except SpecificationError as error:
-        code = _complain(str(error), BAD_INPUT)
-    except CycloptsError as error:
-        code = _complain(" ".join(str(error).split()), BAD_INPUT)
-    except KeyboardInterrupt:
-        code = _complain("interrupted; nothing was kept", 130)
-    except _Terminated:
-        code = _complain("terminated; nothing was kept", 143)
-    except BrokenPipeError:
-        drop_output()
-        code = 0
-    except (MemoryError, OSError) as error:
-        code = _complain(f"broke off: {error or type(error).__name__}", BROKE_OFF)
+    except BaseException as error:
+        code = _complain_of(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain_of(error: BaseException) -> int:
+    """One sentence on what went wrong, and the exit code; what is a fault of fanin is raised again."""
+    if _signalled or isinstance(error, (_Stopped, KeyboardInterrupt)):
+        if signal.SIGTERM in _signalled:
+            return _complain("terminated; nothing was kept", 143)
+        return _complain("interrupted; nothing was kept", 130)
+    match error:
+        case SpecificationError():
+            return _complain(str(error), BAD_INPUT)
+        case CycloptsError():
+            return _complain(" ".join(str(error).split()), BAD_INPUT)
+        case BrokenPipeError():
+            drop_output()
+            return 0
+        case MemoryError() | OSError():
+            return _complain(f"broke off: {error or type(error).__name__}", BROKE_OFF)
+    raise error
 
 
 def _complain(sentence: str, code: int) -> int:

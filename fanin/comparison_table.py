@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fanin.claim_table import NARROW, fits, number
+from fanin.claim_table import NARROW, SLIM, fits, number
 from fanin.comparison import DIFFERENT, EQUAL, Compared, Comparison
 from fanin.comparison_sides import Pairing, Side
 from fanin.network_table import described
@@ -88,7 +88,8 @@ def _table(rows: list[Compared], console: Console, every: bool) -> Table:
     if several:
         table.add_column("layer", justify="right", no_wrap=True)
     columns = ["A", "B"] if wide else []
-    columns += [f"A-B, {times} A/B", *(["±" if unicode else "+-"] if halves else []), "effect"]
+    roomy = console.width >= SLIM
+    columns += [f"A-B, {times} A/B", *(["±" if unicode else "+-"] if halves else []), "effect"] if roomy else []
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -97,7 +98,7 @@ def _table(rows: list[Compared], console: Console, every: bool) -> Table:
         half = max(interval.high - interval.estimate, interval.estimate - interval.low)
         cells = [_folded(one.quantity, name), *([str(one.layer)] if several else [])]
         cells += [number(one.a, 4), number(one.b, 4)] if wide else []
-        cells += [_shown(one, times), *([number(half, 2)] if halves else []), _effect(one.effect)]
+        cells += [_shown(one, times), *([number(half, 2)] if halves else []), _effect(one.effect)] if roomy else []
         word = Text(one.verdict, style=_STYLES[one.verdict])
         if wide and several and not every:
             word.append(f" {_tally(one, rows)}")

@@ -47,6 +47,9 @@ def diagnosis_lines(found: Diagnosis) -> list[str]:
     specified = "" if found.specified is None else f"; of the ensemble as specified it is {number(found.specified)}"
     if found.kind == CLAIM:
         head = f"{name} is claimed to be {number(found.claimed)}, and was sampled as {sampled}{specified}. "
+        if found.specified is None:
+            head += "Theory says nothing of this quantity; what it does say of the ensemble agrees as far as these networks tell."
+            return [head, *_what_fits(found)]
         return [f"{head}The sample agrees with the ensemble as specified: it is the claim that is wrong.", *_what_fits(found)]
     more = f" {claims - 1} more claim{'s are' if claims > 2 else ' is'} refuted." if claims > 1 else ""
     head = f"{name} was sampled as {sampled}{specified}.{more} "

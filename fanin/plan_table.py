@@ -49,7 +49,11 @@ def summary(plan: Plan) -> list[str]:
     lines = []
     if never:
         others = f", and {len(never) - 1} more," if len(never) > 1 else ""
-        lines.append(f"No number of networks decides {never[0].claim.id}{others} within the tolerance.")
+        lost = "; networks are lost to overflow, or their z to underflow" if any(planned.lost for planned in never) else ""
+        lines.append(f"No number of networks decides {never[0].claim.id}{others} within the tolerance{lost}.")
+    for planned in plan.claims:
+        if planned.word != planned.claim.expected and planned.needed is not None:
+            lines.append(f"{planned.claim.id} will be {planned.word}: theory says {number(planned.truth)}.")
     hardest = max(
         (planned for planned in plan.claims if planned.networks_of_all is not None),
         key=lambda planned: planned.networks_of_all or 0,

@@ -1,7 +1,8 @@
 """`plan`: what a run will be able to see, before it is made: from a short measurement of the study on this machine.
 
-The standard errors of a pilot run are carried over to other sizes (`stats.planning`). Claims are taken to be true, and claims that
-are expected to be refuted to differ by what theory, or else the pilot, says.
+The standard errors of a pilot run, of another seed, are carried over to other sizes (`stats.planning`). The true values are taken
+to be those of theory. Where it says nothing, claims are taken to be true, and those that should be refuted to be as the pilot
+estimates.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from fanin.judges import Judge, judge_of
 from fanin.provenance import provenance
 from fanin.result import Result
 from fanin.sampling import check_method, extended, simulate, step_of, whole_number
-from fanin.stats.planning import POWER, POWER_QUANTILE, networks_for
-from fanin.stats.verdict import ASSUMED, CONFIRMED, Claim, Verdict
+from fanin.stats.evidence import Proportion
+from fanin.stats.planning import POWER, networks_for
+from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, Claim, Verdict, judge
 from fanin.studies import Study
 from fanin.verification import ALPHA, check_alpha, check_factor, check_until, claims_of, judge_all, methods_of, study_of
 
@@ -32,13 +34,17 @@ _LEAST, _LEAST_SECONDS = 2048, 0.2
 class PlannedClaim:
     """What is to be expected of one claim.
 
-    needed : networks per ensemble that decide it with probability 0.9; None where no number does. networks_of_all : the same with
-    so high a probability that all claims of the study together are decided with 0.9. smallest_detectable : the smallest difference
-    between true and predicted value that the planned run refutes with probability 0.9, in the units of the quantity.
-    seconds : for `needed`, on this machine.
+    word : the verdict that is to be expected, as the true value is taken to be `truth`. lost : whether networks are lost, so that
+    nothing will be known. needed : networks per ensemble that decide it with probability 0.9; None where no number does.
+    networks_of_all : the same with so high a probability that all claims of the study together are decided with 0.9.
+    smallest_detectable : the smallest difference between true and predicted value that the planned run refutes with probability
+    0.9, in the units of the quantity. seconds : for `needed`, on this machine.
     """
 
     claim: Claim
+    word: str
+    truth: float
+    lost: bool
     needed: int | None
     networks_of_all: int | None
     smallest_detectable: float
@@ -147,7 +153,7 @@ def plan(
     methods = methods_of(study, method, seed, size)
     claims_of(study, methods, seed, size)  # what cannot be judged is refused before any work
     pilot = {
-        label: _measured(ensemble, seed, methods[label], study.networks, threads, executor)
+        label: _measured(ensemble, MAX_SEED - seed, methods[label], study.networks, threads, executor)
         for label, ensemble in study.ensembles.items()
     }
     report = judge_all(study, pilot, alpha, tolerance, until is not None)
@@ -180,39 +186,39 @@ def _measured(
 
 
 def _planned(verdict: Verdict, judges: dict[str, Judge], networks: int, claims: int, rates: dict[str, float]) -> PlannedClaim:
-    claim, evidence = verdict.claim, verdict.evidence
-    if claim.expected == CONFIRMED:
-        room, sides = claim.tolerance - claim.error, 1.0
-    else:
-        room = abs(_truth(verdict, judges) - claim.predicted) - claim.tolerance - claim.error
-        sides = 2.0  # an estimate that errs away from the prediction refutes all the more
+    claim, evidence, truth = verdict.claim, verdict.evidence, _truth(verdict, judges)
+    if isinstance(evidence, Proportion) and 0.0 < truth < 1.0:
+        evidence = Proportion(truth * evidence.trials, evidence.trials)  # a rare count of the pilot says little
+    off = abs(truth - claim.predicted)
+    room = abs(off - claim.tolerance) - claim.error
+    sides = 1.0 if off < claim.tolerance else 2.0  # an estimate that errs away from the prediction refutes all the more
     found = [
         networks_for(evidence, verdict.networks, room, verdict.error, verdict.watched, 1.0 - sides * missed)
         for missed in (1.0 - POWER, (1.0 - POWER) / claims)
     ]
-    grown = evidence.grown(networks / verdict.networks)
-    interval = grown.interval(verdict.error, verdict.watched)
-    half = max(interval.high - interval.estimate, interval.estimate - interval.low)
-    detectable = claim.tolerance + claim.error + half + POWER_QUANTILE * grown.standard_error
+    at = judge(claim, evidence.grown(networks / verdict.networks), networks, verdict.error, verdict.watched)
     runs = [claim.ensemble, *([claim.against] if claim.against not in ("", claim.ensemble) else [])]
     return PlannedClaim(
         claim=claim,
+        word=CONFIRMED if off < claim.tolerance else REFUTED,
+        truth=truth,
+        lost=evidence.is_lost,
         needed=found[0],
         networks_of_all=found[1],
-        smallest_detectable=math.inf if math.isnan(detectable) else detectable,
+        smallest_detectable=at.smallest_detectable,
         seconds=None if found[0] is None else sum(found[0] / rates[label] for label in runs),
     )
 
 
 def _truth(verdict: Verdict, judges: dict[str, Judge]) -> float:
-    """What the quantity of a claim that should be refuted is: by theory, or as the pilot estimates it."""
+    """What the quantity of a claim is: by theory, or as it is claimed to be; if it should be refuted, as the pilot estimates it."""
     claim = verdict.claim
     if not claim.against:
         try:
             return judges[claim.ensemble].claim(claim.quantity, claim.layer).predicted
         except SpecificationError:
             pass
-    return verdict.interval.estimate
+    return claim.predicted if claim.expected == CONFIRMED else verdict.interval.estimate
 
 
 def _plain(planned: PlannedClaim) -> dict[str, Any]:
@@ -225,7 +231,10 @@ def _plain(planned: PlannedClaim) -> dict[str, Any]:
         "predicted": claim.predicted,
         "tolerance": claim.tolerance,
         "expected": claim.expected,
+        "verdict": planned.word,
+        "truth": planned.truth if math.isfinite(planned.truth) else None,
         "needed": planned.needed,
+        "needed_of_all": planned.networks_of_all,
         "seconds": planned.seconds,
         "smallest_detectable": detectable if math.isfinite(detectable) else None,
     }

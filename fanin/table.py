@@ -114,7 +114,7 @@ def _sequences(report: Report) -> list[str]:
     found = sum(is_asymptotic(verdict) for verdict in report.verdicts)
     if not found:
         return []
-    return [f"{ASYMPTOTIC} {found} verdicts rest on sequences that are valid as networks grow many; the others hold at any number."]
+    return [f"{ASYMPTOTIC} {found} verdicts rest on sequences that are valid as networks grow many; the others hold at any."]
 
 
 def _undecided(verdicts: list[Verdict], networks: bool, every: bool) -> list[str]:

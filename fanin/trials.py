@@ -139,7 +139,7 @@ class Sample:
         names = [(layer, name) for layer in layers for name in SAMPLED]
         names += [(layer, name) for layer in layers for name in judge.names(layer) if not is_design(name)]
         self.places = list(dict.fromkeys([*names, *sorted(extra)]))
-        self.error = alpha / len(self.places)
+        self.error = alpha / len(self.places) * len(layers) / len(judge.layers)  # the layers were chosen by what was refuted
         self._measured: dict[tuple[int, str], Evidence | None] = {}
         ranking = [place for place in self.places if place[1] in (*SAMPLED, _WITH_COST)]
         self.ranking = [place for place in ranking if self.evidence(judge, *place) is not None]

@@ -26,6 +26,7 @@ from fanin.studies import Study
 from fanin.study_file import find_study
 
 ALPHA = 0.01
+_LEAST_ALPHA = 1e-300  # its parts are still float64 numbers
 
 
 def verify(
@@ -326,6 +327,8 @@ def check_alpha(alpha: float) -> None:
     """Refuse an error rate that is none."""
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0.0 < alpha < 1.0:
         raise SpecificationError(f"alpha is {alpha!r}; it must lie between 0 and 1, both excluded")
+    if alpha < _LEAST_ALPHA:
+        raise SpecificationError(f"alpha is {alpha!r}; it must be at least {_LEAST_ALPHA:g}")
 
 
 def check_factor(factor: float) -> None:

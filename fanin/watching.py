@@ -42,7 +42,7 @@ def watch(
     progress: Callable[[int], object] | None = None,
     look: Callable[[Report], object] | None = None,
 ) -> Report:
-    """Sample a study until every claim is decided, or up to `max_networks` per ensemble.
+    """Sample a study until every claim is decided, or never will be as networks are lost, or up to `max_networks` per ensemble.
 
     methods : sampler by ensemble. look : called with the report of every look. The rest as for `verify`.
 
@@ -65,13 +65,27 @@ def watch(
                 results[label] = extended(results[label], size, executor, progress)
         report = judge_all(study, dict(results), alpha, tolerance, watched=True)
         if number == 0:
-            _check_size(report.verdicts, sizes[-1])
+            _check_size(_pilot(study, report, methods, seed, threads, executor), sizes[-1])
         if look is not None:
             look(report)
-        if not any(verdict.verdict == UNDECIDED for verdict in report.verdicts):
+        if all(verdict.verdict != UNDECIDED or verdict.evidence.is_lost for verdict in report.verdicts):
             break
     assert report is not None
     return report
+
+
+def _pilot(
+    study: Study, first: Report, methods: dict[str, str], seed: int, threads: int | None, executor: futures.Executor | None
+) -> list[Verdict]:
+    """Verdicts at the usual first look, from which needs are foreseen: those of the run's own, or of a longer one."""
+    usual = look_sizes(study, methods)[0]
+    if next(iter(first.results.values())).networks >= usual:
+        return first.verdicts
+    results = {
+        label: simulate(ensemble, usual, seed, methods[label], threads=threads, executor=executor)
+        for label, ensemble in study.ensembles.items()
+    }
+    return judge_all(study, results, first.alpha, first.tolerance, watched=True).verdicts
 
 
 def look_sizes(study: Study, methods: dict[str, str], max_networks: int | None = None) -> list[int]:

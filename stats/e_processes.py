@@ -3,7 +3,7 @@
 Each function gives ln E_n at a value of the parameter, from the number of observations and their sums alone. Where the value is the
 true one, E_n is a non-negative supermartingale that starts at 1, so that P(E_n >= 1/alpha for any n) <= alpha (Ville 1939). The
 values at which E_n < 1/alpha are a confidence sequence (`sequences`). No function knows at which size the run will end: each mixes
-over a geometric grid of sizes.
+over a geometric grid of sizes or, of counts, over all probabilities.
 
 Sources: Robbins 1970, Ann. Math. Statist. 41 (mixtures); Fan, Grama and Liu 2015, Electron. J. Probab. 20 (self-normalised);
 Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, Ann. Statist. 52 (the asymptotic one).

@@ -32,6 +32,9 @@ from fanin.stats.intervals import (
 )
 from fanin.stats.sequences import LOOKS, bounded_sequence, normal_multiplier, proportion_sequence, variance_sequence
 
+_SCATTER = 3.0
+"""By what factor a sum over its largest term may be less in another run, nine times in ten: where eighth powers are summed."""
+
 _ONE_SIGMA = 0.31731050786291415
 _HALVINGS = 24
 
@@ -48,6 +51,16 @@ class Evidence(ABC):
     @abstractmethod
     def grown(self, factor: float) -> Evidence:
         """The same estimate from `factor` times as many networks."""
+
+    @property
+    def range(self) -> float:
+        """The largest difference that two values of the quantity can have."""
+        return math.inf
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing will ever be known, as networks are lost (to overflow, say)."""
+        return False
 
     @property
     def standard_error(self) -> float:
@@ -75,10 +88,15 @@ class Evidence(ABC):
 
 @dataclass(frozen=True)
 class Unknown(Evidence):
-    """Nothing can be said: some networks are lost, or there are none."""
+    """Nothing can be said. lost : because networks are lost, so that a longer run will not change it."""
 
     estimate: float = math.nan
     coverage: str = "asymptotic"
+    lost: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        return self.lost
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         return Interval(self.estimate, -math.inf, math.inf, self.coverage)
@@ -97,6 +115,10 @@ class Proportion(Evidence):
     @property
     def estimate(self) -> float:  # type: ignore[override]
         return self.successes / self.trials
+
+    @property
+    def range(self) -> float:
+        return 1.0
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         if not watched:
@@ -150,7 +172,9 @@ class Studentised(Evidence):
     def grown(self, factor: float) -> Studentised:
         counted = None if self.counted is None else self.counted * factor
         error = self.error_of_estimate / math.sqrt(factor)
-        effective = self.effective * factor ** (self.power if factor > 1.0 else 1.0)
+        effective = self.effective * factor
+        if self.power < 1.0:
+            effective *= min(factor ** (self.power - 1.0), 1.0) / _SCATTER
         return replace(self, error_of_estimate=error, trials=self.trials * factor, effective=effective, counted=counted)
 
     @property
@@ -194,6 +218,10 @@ class BoundedMean(Evidence):
     least: float = 0.0
     most: float = 1.0
     plain: Studentised | None = None
+
+    @property
+    def range(self) -> float:
+        return self.most - self.least
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         if self.plain is not None and not watched:
@@ -279,6 +307,10 @@ class Distance(Evidence):
     span: float = 1.0
     groups: int = 1
 
+    @property
+    def range(self) -> float:
+        return self.span
+
     def interval(self, error: float, watched: bool = False) -> Interval:
         band = self.span * kolmogorov_band(self.trials, (error / LOOKS if watched else error) / self.groups)
         return Interval(self.estimate, max(self.estimate - band, 0.0), min(self.most + band, self.span), "exact")
@@ -305,6 +337,10 @@ class Mapped(Evidence):
     @property
     def estimate(self) -> float:  # type: ignore[override]
         return float(self.function(np.array(self.inner.estimate)))
+
+    @property
+    def is_lost(self) -> bool:
+        return self.inner.is_lost
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         found = self.inner.interval(error, watched)

@@ -17,7 +17,7 @@ ASYMPTOTIC_FLOOR = {
     "skewness": 10_000,
     "kurtosis": 1_000_000,
     "correlation": 10_000,
-    "blockmeans": 1_000,
+    "blockmeans": 480,
 }
 """Least number of observations at which each asymptotic interval is used; measured in docs/trust.md."""
 

@@ -73,7 +73,7 @@ def network_evidence(name: str, summary: LayerSummary, ensemble: Ensemble, layer
     lost = bool(counts["nonfinite"] or counts["underflow"])
     if base.startswith(("delta.", "grad.", "jacobian.", "change.cost.")):
         lost = lost or counts["backward"] < summary.networks or (bool(counts["extreme"]) and ".lognorm." not in base)
-    return Unknown(found.estimate) if lost else found
+    return Unknown(found.estimate, lost=True) if lost else found
 
 
 def measure_network(name: str, summary: LayerSummary, ensemble: Ensemble, layer: int, error: float) -> Interval:

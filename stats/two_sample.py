@@ -100,6 +100,10 @@ class Difference(Evidence):
             return self.one.estimate - self.other.estimate
         return self.one.estimate / self.other.estimate - 1.0 if self.other.estimate > 0.0 else math.nan
 
+    @property
+    def is_lost(self) -> bool:
+        return self.one.is_lost or self.other.is_lost
+
     def interval(self, error: float, watched: bool = False) -> Interval:
         if self.plain is not None and not watched:
             return self.plain.interval(error)

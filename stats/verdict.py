@@ -94,7 +94,7 @@ class Verdict:
         found = self.interval
         half = max(found.high - found.estimate, found.estimate - found.low)
         size = self.claim.tolerance + self.claim.error + half + POWER_QUANTILE * self.evidence.standard_error
-        return math.inf if math.isnan(size) else size
+        return math.inf if math.isnan(size) or size > self.evidence.range else size
 
     @functools.cached_property
     def networks_needed(self) -> int | None:

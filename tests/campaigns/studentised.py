@@ -17,6 +17,7 @@ import numpy as np
 
 from fanin.stats.evidence import LEAST_EFFECTIVE
 from fanin.stats.intervals import normal_quantile
+from fanin.stats.quantities import OVER_LARGEST
 from fanin.stats.sequences import normal_multiplier
 from tests.campaigns import pooled
 
@@ -72,14 +73,14 @@ def _neuron(kind: str, n: int, raw: np.ndarray, extremes: np.ndarray) -> Found:
     """`quantities._moment`: z.mean, z.variance, z.skewness, z.kurtosis from raw moments to order 8."""
     m1 = raw[:, 0]
     central = _central(m1, [np.ones_like(m1), *raw.T])
-    largest = np.maximum(extremes[:, 0] - m1, m1 + extremes[:, 1])
-    order = {"z.mean": 2, "z.variance": 4, "z.skewness": 6, "z.kurtosis": 8}[kind]
-    effective = n * central[order] / largest**order
     m2 = central[2]
     if kind == "z.mean":
-        return m1, _root(m2 / n), effective
+        return m1, _root(m2 / n), n * m2**2 / central[4]
     if kind == "z.variance":
-        return m2, _root((central[4] - m2**2) / n), effective
+        return m2, _root((central[4] - m2**2) / n), n * central[4] ** 2 / central[8]
+    largest = np.maximum(extremes[:, 0] - m1, m1 + extremes[:, 1])
+    order = 6 if kind == "z.skewness" else 8
+    effective = OVER_LARGEST * n * central[order] / largest**order
     y = [value / power for value, power in zip(central, _powers(np.sqrt(m2), 8), strict=True)]
     skew, kurt = y[3], y[4]
     if kind == "z.skewness":
@@ -94,7 +95,7 @@ def _neuron(kind: str, n: int, raw: np.ndarray, extremes: np.ndarray) -> Found:
 def _block_means(kind: str, n: int, raw: np.ndarray, extremes: np.ndarray) -> Found:
     """`quantities._independence`: of standardised means of blocks, the mean square."""
     second, fourth = raw[:, 1], raw[:, 3]
-    return second, _root((fourth - second**2) / n), n * second**2 / fourth
+    return second, _root((fourth - second**2) / n), 3.0 * n * second**2 / fourth
 
 
 def _pair(kind: str, n: int, mean: np.ndarray, extremes: np.ndarray) -> Found:
@@ -103,7 +104,7 @@ def _pair(kind: str, n: int, mean: np.ndarray, extremes: np.ndarray) -> Found:
     if kind == "correlation":
         return p1 / m2, _root((p2 - p1**2) / n) / m2, n * p2**2 / p4
     scale = m4 - m2**2
-    effective = 2 * n * m8 / extremes.max(axis=1) ** 8 * np.minimum(1.0, 9.0 * p2**2 / p4)
+    effective = OVER_LARGEST * 2 * n * m8 / extremes.max(axis=1) ** 8 * np.minimum(1.0, 9.0 * p2**2 / p4)
     return (p2 - m2**2) / scale, _root((p4 - p2**2) / n) / scale, effective
 
 

@@ -83,14 +83,17 @@ def test_all_claims_together_need_more_than_each():
 
 
 def test_what_no_number_decides():
-    """A tolerance narrower than a bin; a tolerance of nothing; an expected refutation of what is true."""
+    """A tolerance narrower than a bin; a tolerance of nothing; a claim whose edge is the truth. What theory knows is said."""
     narrow = claim(2.0145, 1e-4, "z.quantile[0.95]")
-    true = claim(expected=REFUTED)
-    found = plan(study(narrow, claim(tolerance=0.0), true))
-    assert [one.needed for one in found.claims] == [None] * 3
+    edge, true, wrong = claim(1.53), claim(expected=REFUTED), claim(1.6)
+    found = plan(study(narrow, claim(tolerance=0.0), edge, true, wrong))
+    assert [one.needed for one in found.claims[:3]] == [None] * 3
+    assert [(one.word, one.truth) for one in found.claims[3:]] == [(CONFIRMED, 1.5), (REFUTED, 1.5)]
     assert found.needed is None
     text = " ".join(repr(found).split())
     assert "No number of networks decides own/1/z.quantile[0.95]/mine, and 2 more, within the tolerance." in text
+    assert text.count("own/1/z.variance/mine will be confirmed: theory says 1.5.") == 1
+    assert text.count("own/1/z.variance/mine will be refuted: theory says 1.5.") == 1
     json.dumps(found.to_dict(), allow_nan=False)
 
 
