@@ -14,7 +14,7 @@ test: $(VENV)/ready
 bench: $(VENV)/bench
 	$(BIN)/python -m pytest benchmarks --override-ini=filterwarnings=default -q -s
 
-campaign: $(VENV)/ready
+campaign: $(VENV)/campaign
 	$(BIN)/python -m tests.campaigns
 
 lint: $(VENV)/lint
@@ -25,6 +25,10 @@ lint: $(VENV)/lint
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+$(VENV)/campaign: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutants]"
 	touch $@
 
 $(VENV)/lint: $(VENV)/ready

@@ -33,6 +33,7 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
     "sequences": ("sequences", "sequences", 100_000),
     "coverage": ("coverage", "coverage", 100_000, 100_000),
     "faults": ("faults", "faults"),
+    "mutants": ("mutants", "mutants", 60, 20),
     "watched-runs": ("watching", "watched_runs", 250),
     "watching-single-neuron": ("watching", "cost_of_watching", "single-neuron", 200),
     "watching-random-inputs": ("watching", "cost_of_watching", "random-inputs", 200),

@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
@@ -33,27 +34,33 @@ HEAVY = (
     *("mpmath", "xarray", "rich.table", "cyclopts", "jsonschema"),
 )
 LONGEST_TEST, MOST_SECONDS = 4.0, 25.0
-"""Tests that take longer are not used; of the others the cheapest ones, one of each function first, up to so many seconds."""
+"""Tests that take longer are not used; of the others as many as fit into so many seconds, one of each test function before two."""
 
 FIRST_SECONDS = 1.0
 """The cheapest tests run first, on their own; most mutants do not survive them."""
 
-_LIMIT_CPU, _LIMIT_WALL, _MEMORY = 60, 300.0, 6 << 30
+LEAST_LIMIT = 10
+"""Seconds of processor time that a mutant has at least; it has three times those that the program as it is takes more."""
+
+_WALL, _MEMORY = 300.0, 6 << 30
 
 
 @dataclass
 class Reach:
-    """For each function (file, first line) the tests that call it; for each test its seconds."""
+    """For each function (file, first line) the tests that call it; for each test its seconds; tests that fail."""
 
     tests: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
     def of(self, file: str, function: int, importers: list[str]) -> list[str]:
-        """Tests that reach a function or, outside of functions, a function of the file or of those that import it; in order."""
+        """Tests that reach a function; outside of functions those of files that import this one, and those that reach a function of
+        it or of such a file. In order."""
         if function:
             found = set(self.tests.get((file, function), ()))
         else:
             found = {test for (one, _), tests in self.tests.items() if one in (file, *importers) for test in tests}
+            found |= {test for test in self.seconds if test.partition("::")[0] in importers}
         counted: dict[str, int] = {}
         ranked = []
         for test in sorted(found, key=lambda one: (self.seconds[one], one)):
@@ -61,10 +68,10 @@ class Reach:
             ranked.append((same, self.seconds[test], test))
         total, chosen = 0.0, []
         for _, seconds, test in sorted(ranked):
-            if seconds <= LONGEST_TEST and total + seconds <= MOST_SECONDS:
+            if test not in self.failed and seconds <= LONGEST_TEST and total + seconds <= MOST_SECONDS:
                 total += seconds
                 chosen.append(test)
-        return chosen
+        return sorted(chosen, key=lambda one: self.seconds[one])
 
 
 class _Recorder:
@@ -107,6 +114,10 @@ class _Recorder:
         for function in self._watched():
             self.reach.tests.setdefault(function, set()).add(item.nodeid)
         return (yield)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.reach.failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         sys.settrace(None)
@@ -166,7 +177,10 @@ def _forked(work: Callable[[], int], wall: float, silent: bool = True) -> int:
                     os.dup2(null, number)
             sys.dont_write_bytecode = True
             status = work()
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(status)
     end = time.monotonic() + wall
     done, status = 0, 0
@@ -182,7 +196,6 @@ def _forked(work: Callable[[], int], wall: float, silent: bool = True) -> int:
 
 def preload() -> None:
     """Import what every child needs and no mutant changes."""
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in HEAVY:
         importlib.import_module(name)
     for path in sorted(Path("engine").glob("*.py")):
@@ -203,23 +216,25 @@ def _prepare(file: str, plain: bool) -> None:
 
 
 def _pytest(arguments: list[str], plugin: object, *options: str) -> int:
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return int(pytest.main(["-q", *options, "-p", "no:cacheprovider", "--tb=line", *arguments], plugins=[plugin]))
 
 
 def record(tests: list[str], files: tuple[str, ...], plain: bool = False) -> Reach:
-    """Run tests on the program as it is; SystemExit where one fails. files : beginnings of the names of those watched."""
+    """Run tests on the program as it is. files : beginnings of the names of those watched. SystemExit where they cannot be run."""
     with tempfile.NamedTemporaryFile() as kept:
 
         def work() -> int:
             _prepare(files[0], plain)
             recorder = _Recorder(files)
             status = _pytest(tests, recorder)
-            Path(kept.name).write_bytes(pickle.dumps((recorder.reach.tests, recorder.reach.seconds)))
+            reach = recorder.reach
+            Path(kept.name).write_bytes(pickle.dumps((reach.tests, reach.seconds, reach.failed)))
             return status
 
         status = _forked(work, 3600.0, silent=False)
-        if status != 0:
-            raise SystemExit(f"the tests do not pass on the program as it is (exit status {status})")
+        if status not in (0, 1):
+            raise SystemExit(f"the tests cannot be run on the program as it is (exit status {status})")
         return Reach(*pickle.loads(Path(kept.name).read_bytes()))
 
 
@@ -235,7 +250,8 @@ def survives(file: str, source: str, tests: list[str], seconds: dict[str, float]
 
     def work() -> int:
         _prepare(file, plain)
-        resource.setrlimit(resource.RLIMIT_CPU, (_LIMIT_CPU, _LIMIT_CPU))
+        limit = LEAST_LIMIT + int(3.0 * sum(seconds[test] for test in tests))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
         finder = _Mutated(name, str(Path("fanin") / file), source)
         sys.meta_path.insert(0, finder)
@@ -244,16 +260,19 @@ def survives(file: str, source: str, tests: list[str], seconds: dict[str, float]
                 return 1
         return 0
 
-    return _forked(work, _LIMIT_WALL) == 0
+    return _forked(work, _WALL) == 0
 
 
 def importers(file: str) -> list[str]:
-    """Files of `stats` that import from a module."""
-    module = "fanin." + file.removesuffix(".py").replace("/", ".")
+    """Files of `stats` and of its and the engine's tests that import a module."""
+    package, _, name = file.removesuffix(".py").rpartition("/")
     found = []
-    for path in sorted(Path("stats").glob("*.py")):
-        if any(isinstance(node, ast.ImportFrom) and node.module == module for node in ast.walk(ast.parse(path.read_text()))):
-            found.append(str(path))
+    for folder in ("stats", "tests/stats", "tests/engine"):
+        for path in sorted(Path(folder).glob("*.py")):
+            imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+            modules = {node.module for node in imports} | {f"{node.module}.{one.name}" for node in imports for one in node.names}
+            if f"fanin.{package}.{name}" in modules:
+                found.append(str(path))
     return found
 
 

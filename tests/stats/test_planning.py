@@ -1,0 +1,221 @@
+"""How many networks decide, and what a verdict says beside its word: against closed forms of studentised means."""
+
+import math
+from dataclasses import dataclass, replace
+
+import pytest
+from scipy import stats
+
+from fanin.engine.errors import SpecificationError
+from fanin.engine.stream import MAX_NETWORKS
+from fanin.stats.evidence import Evidence, Proportion, Studentised
+from fanin.stats.intervals import Interval, normal_quantile
+from fanin.stats.planning import POWER, POWER_QUANTILE, networks_for
+from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Claim, judge, judged
+
+N = 10**6
+ERROR = 0.01
+
+
+@dataclass(frozen=True)
+class Lopsided(Evidence):
+    """An interval whose ends lie `below` and `above` standard errors from an estimate of 0; a standard error is sqrt(N / n)."""
+
+    below: float
+    above: float
+    networks: float = N
+
+    estimate = 0.0
+
+    @property
+    def standard_error(self):
+        return math.sqrt(N / self.networks)
+
+    def interval(self, error, watched=False):
+        return Interval(0.0, -self.below * self.standard_error, self.above * self.standard_error, "exact")
+
+    def grown(self, factor):
+        return replace(self, networks=self.networks * factor)
+
+
+def claim(predicted=0.0, tolerance=1.0, **options):
+    return Claim("a", "one", 1, "z.mean", predicted, tolerance, "here", **options)
+
+
+def mean(estimate, error):
+    return Studentised("mean", estimate, error, N)
+
+
+# How many networks.
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("error", [0.05, 1e-4])
+@pytest.mark.parametrize("room", [0.0003, 0.01, 0.7])
+def test_networks_of_a_mean_are_known(power, error, room):
+    """The half-width and the deviation that an estimate keeps within with this probability both shrink as 1 / sqrt(n)."""
+    together = stats.norm.isf(error / 2) + stats.norm.isf((1 - power) / 2)
+    expected = N * (together * 0.02 / room) ** 2
+    found = networks_for(mean(3.0, 0.02), N, room, error, power=power)
+    if expected < 2000.0:  # below the floor of a mean nothing is said
+        assert found >= 1000
+    else:
+        assert expected * (1 - 1e-5) < found < expected * 1.003
+
+
+def test_the_power_is_nine_in_ten():
+    assert POWER == 0.9
+    assert stats.norm.cdf(POWER_QUANTILE) == pytest.approx(POWER, abs=1e-12)
+    assert networks_for(mean(0.0, 0.1), N, 0.01, ERROR) == networks_for(mean(0.0, 0.1), N, 0.01, ERROR, power=0.9)
+
+
+def test_the_longer_side_counts():
+    expected = N * (5.0 / 0.5) ** 2
+    for evidence in (Lopsided(5.0, 1.0), Lopsided(1.0, 5.0)):
+        assert networks_for(evidence, N, 0.5, ERROR, power=0.0) == pytest.approx(expected, rel=3e-3)
+
+
+def test_no_number_decides():
+    assert networks_for(mean(0.0, 0.1), N, 0.0, ERROR) is None
+    assert networks_for(mean(0.0, 0.1), N, -1.0, ERROR) is None
+    assert networks_for(mean(0.0, 0.1), N, math.nan, ERROR) is None
+    assert networks_for(mean(0.0, math.inf), N, 1.0, ERROR) is None
+
+
+def test_no_number_beyond_the_largest_run_is_said():
+    """A room that shrinks asks for more until the largest run; what is asked for beyond is at most a step of the search more."""
+    together = stats.norm.isf(ERROR / 2)
+    largest = 0.1 * together * math.sqrt(N / MAX_NETWORKS)
+    assert networks_for(mean(0.0, 0.1), N, 1.1 * largest, ERROR, power=0.0) < MAX_NETWORKS
+    assert networks_for(mean(0.0, 0.1), N, 0.3 * largest, ERROR, power=0.0) is None
+
+
+def test_watching_asks_for_more():
+    fixed, watched = (networks_for(mean(0.0, 0.1), N, 0.01, ERROR, watched) for watched in (False, True))
+    assert 1.3 * fixed < watched < 5 * fixed
+
+
+def test_room_that_is_there_asks_for_fewer_networks_than_there_are():
+    assert networks_for(mean(0.0, 0.001), N, 0.01, ERROR, power=0.0) == pytest.approx(66_349, rel=5e-3)
+    assert networks_for(Proportion(N / 2, N), N, 0.9, ERROR) < 100
+
+
+# What a verdict says beside its word.
+
+
+@pytest.mark.parametrize("estimate", [0.5, -0.5])
+@pytest.mark.parametrize("error", [0.0, 0.1])
+def test_p_value_is_that_of_the_nearest_predicted_value(estimate, error):
+    found = judge(claim(error=error), mean(estimate, 0.15), N, ERROR)
+    assert found.p_value == pytest.approx(2 * stats.norm.sf((0.5 - error) / 0.15), rel=1e-4)
+
+
+def test_p_value_of_a_watched_run_is_larger():
+    fixed, watched = (judge(claim(), mean(0.5, 0.15), N, ERROR, watched).p_value for watched in (False, True))
+    assert fixed < watched <= 1.0
+    assert judge(claim(), mean(1e-9, 0.15), N, ERROR).p_value == pytest.approx(1.0)
+
+
+def test_smallest_detectable_is_what_nine_in_ten_runs_refute():
+    """With the truth that far off, the estimate lies so far that the interval ends beyond the tolerance, in 0.9 of the runs."""
+    found = judge(claim(tolerance=0.3, error=0.02), mean(0.1, 0.01), N, ERROR)
+    half = 0.01 * normal_quantile(ERROR)
+    away = found.smallest_detectable - 0.3 - 0.02 - half
+    assert stats.norm.cdf(away / 0.01) == pytest.approx(0.9, abs=1e-6)
+    for evidence in (Lopsided(5.0, 1.0), Lopsided(1.0, 5.0)):
+        assert judge(claim(), evidence, N, ERROR).smallest_detectable == pytest.approx(1.0 + 5.0 + POWER_QUANTILE)
+    assert judge(claim(), mean(0.0, math.nan), N, ERROR).smallest_detectable == math.inf
+
+
+def test_networks_that_refute_or_confirm_are_known():
+    together = stats.norm.isf(ERROR / 2) + stats.norm.isf(0.05)
+    near = judge(claim(tolerance=0.3, error=0.05), mean(0.0, 0.2), N, ERROR)
+    assert near.verdict == UNDECIDED
+    assert near.networks_needed == pytest.approx(N * (together * 0.2 / 0.25) ** 2, rel=3e-3)
+    for estimate in (0.9, -0.9):
+        far = judge(claim(tolerance=0.3, error=0.05), mean(estimate, 0.3), N, ERROR)
+        assert far.verdict == UNDECIDED
+        beyond = N * (together * 0.3 / 0.55) ** 2
+        assert far.networks_needed == pytest.approx(beyond, rel=3e-3)
+
+
+def test_more_networks_are_at_least_half_as_many_again():
+    """The interval is but a little too wide: a run that grows by a hair would say no more."""
+    less = judge(claim(tolerance=2.9), Lopsided(2.91, 0.1), N, ERROR)
+    assert less.networks_needed == pytest.approx(N * ((2.91 + 1.645) / 2.9) ** 2, rel=3e-3)
+    tight = judge(claim(tolerance=40.0), Lopsided(40.01, 0.1), N, ERROR)
+    assert tight.networks_needed == 1_500_000
+
+
+def test_a_decided_claim_and_a_million_times_as_many_networks_need_nothing():
+    assert judge(claim(tolerance=0.3), mean(0.0, 0.001), N, ERROR).networks_needed is None
+    together = stats.norm.isf(ERROR / 2) + stats.norm.isf(0.05)
+    for factor, said in ((0.9e6, True), (1.1e6, False)):
+        found = judge(claim(tolerance=0.3 * together / math.sqrt(factor)), Studentised("mean", 0.0, 0.3, 10**5), 10**5, ERROR)
+        assert (found.networks_needed is not None) == said
+
+
+def test_a_watched_claim_needs_the_networks_of_a_watched_run():
+    fixed, watched = (judge(claim(tolerance=0.3), mean(0.0, 0.2), N, ERROR, watched) for watched in (False, True))
+    assert watched.watched
+    assert watched.networks_needed > 1.3 * fixed.networks_needed
+
+
+# Claims.
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_both_ends_count_for_every_word(side):
+    def word(near, far):
+        low, high = sorted((side * near, side * far))
+        return judge(claim(error=0.25), Ends(low, high), N, ERROR).verdict
+
+    assert word(0.5, 0.75) == CONFIRMED
+    assert word(0.5, 0.8) == UNDECIDED
+    assert word(-0.8, 0.1) == UNDECIDED
+    assert word(1.25, 3.0) == UNDECIDED
+    assert word(1.26, 3.0) == REFUTED
+
+
+@dataclass(frozen=True)
+class Ends(Lopsided):
+    """An interval that is given."""
+
+    def interval(self, error, watched=False):
+        return Interval(0.5 * (self.below + self.above), self.below, self.above, "exact")
+
+
+def test_assumed_claims_are_not_judged_and_do_not_count():
+    assumed, own = claim(assumed=True), claim()
+    found = judge(assumed, mean(9.0, 0.1), N, ERROR)
+    assert found.verdict == ASSUMED
+    assert found.as_expected
+    assert [judged([]), judged([assumed]), judged([own]), judged([own, assumed, own])] == [1, 1, 1, 2]
+    undecided = judge(own, mean(1.0, 0.1), N, ERROR)
+    assert not undecided.as_expected
+
+
+def test_claims_that_make_no_sense_are_refused():
+    for tolerance in (math.inf, math.nan, -1e-9):
+        with pytest.raises(SpecificationError, match="tolerance of a"):
+            claim(tolerance=tolerance)
+    assert claim(tolerance=0.0).tolerance == 0.0
+    for layer in (0, 1):
+        with pytest.raises(SpecificationError, match="with itself"):
+            claim(against="one", against_layer=layer)
+    assert claim(against="one", against_layer=2).against_layer == 2
+    for other in ("another", "a", "zebra"):
+        assert claim(against=other).against == other
+
+
+def test_notebooks_show_the_word():
+    for estimate, sign in ((0.0, "✓ confirmed"), (9.0, "✗ refuted"), (1.0, "? undecided")):
+        assert sign in judge(claim(), mean(estimate, 0.1), N, ERROR)._repr_html_()
+    assert "= assumed" in judge(claim(assumed=True), mean(0.0, 0.1), N, ERROR)._repr_html_()
+    assert "0 ± 1, expected to be confirmed" in claim()._repr_html_()
+
+
+def test_claims_are_exact_confirmed_and_judged_unless_said():
+    found = claim()
+    assert (found.error, found.label, found.expected, found.assumed, found.against) == (0.0, "exact", CONFIRMED, False, "")
+    assert not judge(found, mean(0.0, 0.1), N, ERROR).watched
