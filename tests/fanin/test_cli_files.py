@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from tests.fanin.test_cli import fanin  # noqa: F401, a fixture
-
 SMALL = """quantities = ["z.mean", "z.law"]
 networks = 20000
 [ensembles.a]

@@ -6,7 +6,6 @@ import pytest
 
 from fanin import Ensemble, studies
 from fanin.studies import Study, built_in
-from tests.fanin.test_cli import fanin  # noqa: F401, a fixture
 
 NETWORK = ["verify", "--widths", "8,6,4,2", "--activation", "tanh", "--scheme", "lecun_normal", "--inputs", "gaussian"]
 SMALL = ["--networks", "2e3", "--seed", "3", "--method", "conditional"]
