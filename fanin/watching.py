@@ -1,6 +1,6 @@
 """`--until decided`: a run that grows in rounds and stops as soon as every claim is confirmed or refuted.
 
-Each round adds at most a quarter. Every look judges all claims anew from the sums so far, by intervals that hold at all sizes at
+Each round adds at most a quarter. Every look judges all claims anew from the sums so far, by intervals that hold at all looks at
 once, so that stopping by what is seen costs nothing of the error rate. The report of the last look is a function of the results
 alone.
 """
