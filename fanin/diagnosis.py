@@ -104,7 +104,10 @@ def diagnose(report: Report) -> list[Diagnosis]:
     refuted = [v for v in report.verdicts if v.verdict == REFUTED and v.claim.expected != REFUTED]
     about = {label: [v for v in refuted if label in (v.claim.ensemble, v.claim.against)] for label in report.study.ensembles}
     about = {label: verdicts for label, verdicts in about.items() if verdicts}
-    return [found for label, verdicts in about.items() for found in _of_ensemble(report, label, verdicts, len(about))]
+    found = [one for label, verdicts in about.items() for one in _of_ensemble(report, label, verdicts, len(about))]
+    # Of two samples that differ, one that contradicts its own theory is to blame.
+    blamed = {claim for one in found if one.kind == SAMPLE for claim in one.claims}
+    return [one for one in found if one.kind != DIFFERENCE or not blamed.issuperset(one.claims)]
 
 
 def _of_ensemble(report: Report, label: str, verdicts: list[Verdict], ensembles: int) -> list[Diagnosis]:

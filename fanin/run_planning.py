@@ -20,7 +20,7 @@ from fanin.judges import Judge, judge_of
 from fanin.provenance import provenance
 from fanin.result import Result
 from fanin.sampling import check_method, extended, simulate, step_of, whole_number
-from fanin.stats.evidence import Proportion
+from fanin.stats.evidence_kinds import Proportion
 from fanin.stats.planning import POWER, networks_for
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, Claim, Verdict, judge
 from fanin.studies import Study

@@ -68,7 +68,7 @@ def interval_sketch(verdict: Verdict, unicode: bool = True, half: int = _HALF) -
 
     half : columns from the middle to a bracket; half as many lie beyond.
 
-    >>> from fanin.stats.evidence import Studentised
+    >>> from fanin.stats.evidence_kinds import Studentised
     >>> from fanin.stats.verdict import Claim, judge
     >>> claim = Claim("a", "standard", 1, "z.mean", predicted=0.0, tolerance=1.0, source="")
     >>> interval_sketch(judge(claim, Studentised("mean", 0.5, 0.3, 10**6), 10**6, 0.01), unicode=False)

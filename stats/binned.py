@@ -15,7 +15,8 @@ from fanin.engine.accumulators import BINS, Accumulators, bin_edges
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.stats.activations import ACTIVATIONS
-from fanin.stats.evidence import Distance, Evidence, Mapped
+from fanin.stats.evidence import Evidence, Mapped
+from fanin.stats.evidence_kinds import Distance
 from fanin.stats.intervals import Interval, kolmogorov_band, quantile_ranks
 from fanin.stats.sequences import rank_sequence
 from fanin.stats.symmetric_law import SymmetricLaw
@@ -116,8 +117,7 @@ def law_distance(layer: Accumulators, law: SymmetricLaw | None) -> Distance:
         predicted[zero] -= law.atom
     at_edges = float(max(np.abs(sampled - predicted).max(), np.abs(after - predicted_after).max()))
     above, below = (sampled[1:] - predicted_after[:-1]).max(), (predicted[1:] - after[:-1]).max()
-    between = float(max(above, below, predicted[0], 1.0 - predicted_after[-1]))
-    return Distance(at_edges, max(between, at_edges), layer.finite)
+    return Distance(at_edges, float(max(above, below, at_edges)), layer.finite)
 
 
 def quantile(base: str, p: float, layer: Accumulators, ensemble: Ensemble) -> Evidence:

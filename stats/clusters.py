@@ -20,7 +20,8 @@ from fractions import Fraction
 import numpy as np
 
 from fanin.engine.layer_summary import LayerSummary
-from fanin.stats.evidence import BoundedMean, Evidence, Studentised, Unknown
+from fanin.stats.evidence import Evidence, Unknown
+from fanin.stats.evidence_kinds import BoundedMean, Studentised
 
 _SINGLE_NEURON = {"skewness": 6.0, "kurtosis": 24.0, "correlation": 1.0}
 _ROUNDING = Fraction(1, 10**9)

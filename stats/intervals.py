@@ -1,7 +1,7 @@
 """Intervals for one parameter at a given error probability, at a size of the run that is fixed in advance.
 
-Those of means of unknown laws are studentised (`evidence.Studentised`) and never assume a Gaussian law: the standard errors use the
-sampled higher moments. Below `ASYMPTOTIC_FLOOR` observations they are the whole line, so that nothing is decided by them.
+Those of means of unknown laws are studentised (`evidence_kinds.Studentised`) and never assume a Gaussian law: the standard errors
+use the sampled higher moments. Below `ASYMPTOTIC_FLOOR` observations they are the whole line, so that nothing is decided by them.
 """
 
 from __future__ import annotations
@@ -54,9 +54,12 @@ def quantile_ranks(p: float, trials: float, error: float) -> tuple[float, float]
 
     0 and trials + 1 stand for the ends of the line (Clopper and Pearson's interval for the rank of a quantile).
     """
-    low = math.floor(special.bdtrik(0.5 * error, trials, p)) if trials * p > 1 else 0
-    high = trials + 1 - (math.floor(special.bdtrik(0.5 * error, trials, 1.0 - p)) if trials * (1.0 - p) > 1 else 0)
-    return max(low, 0), min(high, trials + 1)
+    return _rank(p, trials, 0.5 * error), trials + 1 - _rank(1.0 - p, trials, 0.5 * error)
+
+
+def _rank(p: float, trials: float, error: float) -> int:
+    """The largest count such that so many values or fewer lie below the p-quantile with probability `error` at most, or 0."""
+    return math.floor(special.bdtrik(error, trials, p))
 
 
 def kolmogorov_band(trials: float, error: float) -> float:

@@ -18,7 +18,8 @@ from scipy import special
 from fanin.engine.errors import SpecificationError
 from fanin.engine.layer_summary import BINS, SIZES, Bins, LayerSummary, line_edges, size_edges
 from fanin.stats.e_processes import log_bounded
-from fanin.stats.evidence import Distance, Evidence, Unknown
+from fanin.stats.evidence import Evidence, Unknown
+from fanin.stats.evidence_kinds import Distance
 from fanin.stats.intervals import Interval
 
 

@@ -31,7 +31,8 @@ from fanin.stats.clusters import (
     tail_size,
     variance_of_log,
 )
-from fanin.stats.evidence import BoundedMean, Evidence, GaussianVariance, Mapped, Proportion, Studentised, Unknown
+from fanin.stats.evidence import Evidence, Mapped, Unknown
+from fanin.stats.evidence_kinds import BoundedMean, GaussianVariance, Proportion, Studentised
 from fanin.stats.intervals import Interval
 from fanin.stats.network_bins import bin_quantile, field_distance, size_quantile
 from fanin.stats.network_names import (

@@ -26,7 +26,7 @@ def networks_for(
     evidence : of `networks` networks; its standard error and its bins are taken to stay as they are. power : 0 for an estimate that
     hits the true value. None where no number does.
 
-    >>> from fanin.stats.evidence import Studentised
+    >>> from fanin.stats.evidence_kinds import Studentised
     >>> round(networks_for(Studentised("mean", 0.0, 0.1, 1000), 1000, 0.01, 0.01) / 1000)
     1781
     """

@@ -4,7 +4,7 @@ A name is a base and, where it needs one, an argument in brackets: `z.variance`,
 Sums are exact, so central moments are formed in exact fractions and rounded once.
 
 Standard errors come from influence functions (van der Vaart 1998, ch. 20) of per-network observations. Where the claimed law of z
-is Gaussian with mean 0, a watched run judges its variance by a sequence that is exact (`evidence.GaussianVariance`).
+is Gaussian with mean 0, a watched run judges its variance by a sequence that is exact (`evidence_kinds.GaussianVariance`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from fanin.engine.spec import Ensemble
 from fanin.engine.stream import BLOCK
 from fanin.stats.activations import ACTIVATIONS
 from fanin.stats.binned import law_distance, quantile
-from fanin.stats.evidence import BoundedMean, Distance, Evidence, GaussianVariance, Proportion, Studentised, Unknown
+from fanin.stats.evidence import Evidence, Unknown
+from fanin.stats.evidence_kinds import BoundedMean, Distance, GaussianVariance, Proportion, Studentised
 from fanin.stats.intervals import Interval
 from fanin.stats.symmetric_law import SymmetricLaw
 

@@ -26,12 +26,7 @@ def normal_multiplier(trials: float, error: float) -> float:
     >>> round(normal_multiplier(1_000_000, 0.01), 3)
     4.193
     """
-    most = 2.0
-    while _left(log_normal(trials, most), error) < 0.0:
-        most *= 2.0
-        if most > 1e6:
-            return math.inf
-    return _edge(lambda deviation: log_normal(trials, deviation), 0.0, most, error)
+    return _edge_beyond(lambda deviation: log_normal(trials, deviation), 0.0, 2.0, error)
 
 
 def variance_sequence(trials: float, squares: float, error: float) -> tuple[float, float]:
@@ -41,13 +36,9 @@ def variance_sequence(trials: float, squares: float, error: float) -> tuple[floa
     def log_e(units: float) -> Any:  # the sum of squares in units of the variance
         return log_variance(trials, units)
 
-    most = 2.0 * middle
-    while _left(log_e(most), error) < 0.0:
-        most *= 2.0
-    low = squares / _edge(log_e, middle, most, error)
-    if _left(log_e(0.0), error) < 0.0:
-        return low, math.inf
-    return low, squares / _edge(log_e, middle, 0.0, error)
+    low = squares / _edge_beyond(log_e, middle, 2.0 * middle, error)
+    least = _edge(log_e, middle, 0.0, error)
+    return low, squares / least if least else math.inf
 
 
 def proportion_sequence(successes: float, trials: float, error: float) -> tuple[float, float]:
@@ -57,8 +48,7 @@ def proportion_sequence(successes: float, trials: float, error: float) -> tuple[
     def log_e(chance: float) -> Any:
         return log_proportion(trials, successes, chance)
 
-    low = 0.0 if successes == 0 else _edge(log_e, seen, 0.0, error)
-    return low, 1.0 if successes == trials else _edge(log_e, seen, 1.0, error)
+    return _edge(log_e, seen, 0.0, error), _edge(log_e, seen, 1.0, error)
 
 
 def rank_sequence(p: float, trials: float, error: float) -> tuple[float, float]:
@@ -70,9 +60,8 @@ def rank_sequence(p: float, trials: float, error: float) -> tuple[float, float]:
         return log_proportion(trials, count, p)
 
     middle = trials * p
-    low = -1.0 if _left(log_e(0.0), error) < 0.0 else math.floor(_edge(log_e, middle, 0.0, error))
-    high = trials + 1.0 if _left(log_e(trials), error) < 0.0 else math.ceil(_edge(log_e, middle, trials, error))
-    return low, high
+    low, high = _edge(log_e, middle, 0.0, error, -1.0), _edge(log_e, middle, trials, error, trials + 1.0)
+    return math.floor(low), math.ceil(high)
 
 
 def bounded_sequence(mean: float, variance: float, trials: float, error: float) -> tuple[float, float]:
@@ -81,8 +70,7 @@ def bounded_sequence(mean: float, variance: float, trials: float, error: float) 
     def log_e(value: float) -> Any:
         return log_bounded(trials, mean, variance, value)
 
-    low = 0.0 if _left(log_e(0.0), error) < 0.0 else _edge(log_e, mean, 0.0, error)
-    return low, 1.0 if _left(log_e(1.0), error) < 0.0 else _edge(log_e, mean, 1.0, error)
+    return _edge(log_e, mean, 0.0, error), _edge(log_e, mean, 1.0, error)
 
 
 def _left(log_e: Any, error: float) -> float:
@@ -91,9 +79,19 @@ def _left(log_e: Any, error: float) -> float:
     return math.copysign(math.log1p(abs(excess)), excess)
 
 
-def _edge(log_e: Callable[[float], Any], inside: float, outside: float, error: float) -> float:
-    """Where an e-process reaches 1/error on the way from a value at which it is below to one at which it is not."""
-    if inside == outside:
-        return outside
+def _edge(log_e: Callable[[float], Any], inside: float, end: float, error: float, without: float | None = None) -> float:
+    """Where an e-process reaches 1/error on the way from a value at which it is below to the end of the range.
+
+    without : what stands for a place where there is none; else it is the end.
+    """
+    if _left(log_e(end), error) < 0.0:
+        return end if without is None else without
     solve: Any = optimize.brentq
-    return float(solve(lambda value: _left(log_e(value), error), inside, outside, xtol=1e-300, rtol=1e-14, maxiter=500))
+    return float(solve(lambda value: _left(log_e(value), error), inside, end, xtol=1e-300, rtol=1e-14, maxiter=500))
+
+
+def _edge_beyond(log_e: Callable[[float], Any], inside: float, first: float, error: float) -> float:
+    """The same on a range without an end: the search goes as far as `first`, and twice as far until the place is passed."""
+    while _left(log_e(first), error) < 0.0:
+        first *= 2.0
+    return _edge(log_e, inside, first, error)

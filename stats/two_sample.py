@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fanin.engine.accumulators import PARTS
-from fanin.stats.evidence import BoundedMean, Evidence, GaussianVariance, Mapped, Studentised
+from fanin.stats.evidence import Evidence, Mapped
+from fanin.stats.evidence_kinds import BoundedMean, GaussianVariance, Studentised
 from fanin.stats.intervals import Interval
 
 SCALES = (

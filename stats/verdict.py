@@ -133,7 +133,7 @@ def judge(claim: Claim, evidence: Evidence, networks: int, error: float, watched
 
     networks : of the ensemble. error : the probability with which the interval may miss; watched, at any size of the run.
 
-    >>> from fanin.stats.evidence import Studentised
+    >>> from fanin.stats.evidence_kinds import Studentised
     >>> claim = Claim("a", "standard", 1, "z.variance", predicted=501.0, tolerance=2.5, source="")
     >>> judge(claim, Studentised("variance", 500.9, 0.2, 10**7), 10**7, 0.001).verdict
     'confirmed'

@@ -16,7 +16,8 @@ from scipy import special, stats
 
 from fanin.stats.binned import RankQuantile
 from fanin.stats.e_processes import log_bounded, log_proportion
-from fanin.stats.evidence import BoundedMean, Distance, Evidence, Proportion, Studentised
+from fanin.stats.evidence import Evidence
+from fanin.stats.evidence_kinds import BoundedMean, Distance, Proportion, Studentised
 from fanin.stats.network_bins import ClusterQuantile
 from fanin.stats.sequences import LOOKS
 from fanin.stats.two_sample import Difference

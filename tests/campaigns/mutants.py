@@ -28,8 +28,8 @@ PLAIN_TESTS, PLAIN_FILES = ("tests/engine/test_exact.py", "tests/engine/test_acc
 """Kernels run as plain Python, with tests that need nothing compiled."""
 
 MANY = (
-    *("binned", "clusters", "e_processes", "evidence", "intervals", "network_bins", "network_quantities", "planning", "quantities"),
-    *("sequences", "two_sample", "verdict", "accumulators", "layer_summary", "exact"),
+    *("accumulators", "layer_summary", "exact", "binned", "clusters", "e_processes", "evidence", "evidence_kinds", "intervals"),
+    *("network_bins", "network_quantities", "planning", "quantities", "sequences", "two_sample", "verdict"),
 )
 """Modules that decide, or that everything rests on: of these `many` mutants are tried, of the others `few`."""
 

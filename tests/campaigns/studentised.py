@@ -15,8 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from fanin.stats.evidence import LEAST_EFFECTIVE
-from fanin.stats.intervals import normal_quantile
+from fanin.stats.intervals import LEAST_EFFECTIVE, normal_quantile
 from fanin.stats.quantities import OVER_LARGEST
 from fanin.stats.sequences import normal_multiplier
 from tests.campaigns import pooled

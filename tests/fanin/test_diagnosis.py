@@ -9,13 +9,14 @@ out at 7: so each case would fail with probability 1e-8 if its seed were drawn a
 import dataclasses
 import io
 import json
+from fractions import Fraction
 
 import pytest
 from rich.console import Console
 
 from fanin import Claim, Ensemble, Inputs, Scheme, Study, simulate
 from fanin import trials as trials_module
-from fanin.diagnosis import CLAIM, DEPENDENCE, SAMPLE, diagnose
+from fanin.diagnosis import CLAIM, DEPENDENCE, DIFFERENCE, SAMPLE, diagnose
 from fanin.diagnosis_table import diagnosis_lines, print_diagnoses
 from fanin.engine.recipes import parse_scheme
 from fanin.engine.schemes import Law
@@ -160,6 +161,47 @@ def test_dependence_is_no_mistake_of_a_specification():
     shared = dataclasses.replace(kept, sums=kept.sums | {"neighbours^1": kept.sums["z^2"] // 4})
     found = diagnose(judge_all(report.study, {"own": dataclasses.replace(result, layers={1: shared})}, ALPHA))
     assert [(one.kind, one.claims) for one in found] == [(DEPENDENCE, ("own/1/independence.neighbours",))]
+
+
+def report_of_two(wrong, *factors):
+    """Two specifications whose variance is the same, and a claim that says so. wrong : what the second sampled; factors : what the
+    sampled variances become of the predicted one, with all z in proportion."""
+    ones = Inputs.fixed([0.0] * COUNT + [1.0] * COUNT)
+    study = Study(
+        "planted",
+        "",
+        {"one": neuron("standard"), "other": neuron("standard", ones)},
+        (Claim("equal", "one", 1, "z.variance", 0.0, 1e-4, "", against="other"),),
+        quantities=("z.mean", "z.variance"),
+    )
+    results = {"one": simulate(neuron("standard"), networks=NETWORKS), "other": simulate(neuron(wrong, ones), networks=NETWORKS)}
+    for (label, result), factor in zip(results.items(), factors, strict=False):
+        scale = (factor * (COUNT + 1) * NETWORKS / result.layers[1].sum("z^2")) ** 0.5
+        sums = result.layers[1].sums
+        moved = {f"z^{k}": int(sums[f"z^{k}"] * Fraction(scale) ** k) for k in range(1, 9)}
+        layer = dataclasses.replace(result.layers[1], sums=sums | moved)
+        results[label] = dataclasses.replace(result, layers={1: layer})
+    return judge_all(study, results, ALPHA)
+
+
+def test_two_samples_that_differ_though_each_agrees_with_its_theory():
+    """Variances 5.4 standard errors below and above what both should be: a claim of one is refuted at 6.3, of the ratio at 6.3
+    of its own, which are 1.4 times as large."""
+    (found,) = diagnose(report_of_two("standard", 0.9925, 1.0075))
+    assert (found.kind, found.ensemble, found.against, found.claims) == (DIFFERENCE, "one", "other", ("equal",))
+    assert (found.claimed, found.specified, found.fitting, found.nearest, found.tested) == (0.0, None, (), (), 0)
+    assert found.estimate == pytest.approx(0.9925 / 1.0075 - 1.0, rel=1e-3)
+    assert found.low < found.estimate < found.high < -1e-4
+    (line,) = diagnosis_lines(found)
+    assert line.startswith("z.variance differs between two ensembles (equal)")
+    assert diagnose(report_of_two("standard", 0.9975, 1.0025)) == []
+
+
+def test_of_two_samples_that_differ_the_one_that_contradicts_its_theory_is_wrong():
+    (found,) = diagnose(report_of_two("normal:1"))
+    assert (found.kind, found.ensemble) == (SAMPLE, "other")
+    assert "no bias" in found.fitting[0].names
+    assert set(found.claims) == {"equal", "other/1/z.variance"}
 
 
 def test_large_data_are_tested_in_advance(monkeypatch):

@@ -9,7 +9,8 @@ from scipy import special, stats
 from fanin import Ensemble, Study, plan, verify
 from fanin.engine.errors import SpecificationError
 from fanin.plan_table import duration
-from fanin.stats.evidence import Distance, GaussianVariance, Proportion, Studentised, Unknown
+from fanin.stats.evidence import Unknown
+from fanin.stats.evidence_kinds import Distance, GaussianVariance, Proportion, Studentised
 from fanin.stats.planning import networks_for
 from fanin.stats.verdict import CONFIRMED, REFUTED, Claim
 

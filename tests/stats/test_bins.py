@@ -14,7 +14,8 @@ from fanin.engine.spec import Ensemble
 from fanin.engine.stream import BLOCK
 from fanin.stats import binned
 from fanin.stats.binned import RankQuantile, all_edges, ascending_bins, law_distance, quantile
-from fanin.stats.evidence import Distance, Mapped
+from fanin.stats.evidence import Mapped
+from fanin.stats.evidence_kinds import Distance
 from fanin.stats.network_bins import ClusterQuantile, bin_quantile, field_distance, size_quantile
 from fanin.stats.predictions import Theory
 from tests.stats.summaries import summarise

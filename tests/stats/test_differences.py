@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fanin.stats.evidence import Proportion, Studentised
+from fanin.stats.evidence_kinds import Proportion, Studentised
 from fanin.stats.intervals import Interval
 from fanin.stats.two_sample import Difference, compared, difference
 

@@ -14,18 +14,9 @@ from fanin.engine import accumulators
 from fanin.engine.spec import Ensemble
 from fanin.stats.binned import RankQuantile
 from fanin.stats.clusters import cluster_mean, mean_square, plain_mean, pooled_moment
-from fanin.stats.evidence import (
-    LEAST_EFFECTIVE,
-    BoundedMean,
-    Distance,
-    GaussianVariance,
-    Mapped,
-    Proportion,
-    Studentised,
-    Unknown,
-    within,
-)
-from fanin.stats.intervals import ASYMPTOTIC_FLOOR, Interval, normal_quantile
+from fanin.stats.evidence import Mapped, Unknown
+from fanin.stats.evidence_kinds import BoundedMean, Distance, GaussianVariance, Proportion, Studentised, within
+from fanin.stats.intervals import ASYMPTOTIC_FLOOR, LEAST_EFFECTIVE, Interval, normal_quantile
 from fanin.stats.network_bins import ClusterQuantile
 from fanin.stats.network_quantities import network_evidence
 from fanin.stats.quantities import evidence

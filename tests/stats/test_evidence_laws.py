@@ -7,17 +7,8 @@ import pytest
 from scipy import special, stats
 
 from fanin.stats import intervals
-from fanin.stats.evidence import (
-    _SCATTER,
-    BoundedMean,
-    Distance,
-    Evidence,
-    GaussianVariance,
-    Mapped,
-    Proportion,
-    Studentised,
-    Unknown,
-)
+from fanin.stats.evidence import Evidence, Mapped, Unknown
+from fanin.stats.evidence_kinds import _SCATTER, BoundedMean, Distance, GaussianVariance, Proportion, Studentised
 from fanin.stats.intervals import LEAST_EFFECTIVE, normal_quantile
 from fanin.stats.sequences import LOOKS
 

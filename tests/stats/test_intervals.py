@@ -11,7 +11,7 @@ from scipy import stats
 from fanin.engine import direct
 from fanin.engine.spec import Ensemble
 from fanin.stats import intervals
-from fanin.stats.evidence import Studentised
+from fanin.stats.evidence_kinds import Studentised
 from fanin.stats.predictions import Theory
 from fanin.stats.quantities import measure
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fanin.engine.errors import SpecificationError
+from fanin.engine.inputs import Inputs
 from fanin.engine.layer_summary import COUNTS, VARIABLES, Bins, LayerSummary, size_edges, sum_names
 from fanin.engine.spec import Ensemble
 from fanin.stats.clusters import clustered, pooled_moment
@@ -138,6 +139,16 @@ def test_small_changes_are_first_order():
         assert found["cost.meansquare"].estimate == pytest.approx(eps * math.sqrt((values["delta"] ** 2).mean()))
         assert found["cost.median"].estimate == pytest.approx(eps * np.median(np.abs(values["delta"])), rel=0.02)
         assert all(one.low <= one.estimate <= one.high for one in found.values())
+
+
+def test_small_changes_are_in_proportion_to_the_input():
+    """The one input that is not 0 is 2.5: what a change of its weight does is 2.5 times what the change alone would."""
+    z, phi, slope, values = a_layer()
+    summary = summarise(z, phi, slope, **values)
+    ensemble = Ensemble((2, 5, 5), "scaled", "tanh", inputs=Inputs.fixed([2.5, 0.0]), cost="linear")
+    for how, value in (("meansquare", math.sqrt((slope**2).mean())), ("median", np.median(slope))):
+        found = measure_network(f"change.activation.{how}[0.1]", summary, ensemble, 1, 0.01)
+        assert found.estimate == pytest.approx(0.25 * value, rel=0.02)
 
 
 # --- Coverage

@@ -8,7 +8,8 @@ from scipy import stats
 
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
-from fanin.stats.evidence import Evidence, Proportion, Studentised
+from fanin.stats.evidence import Evidence
+from fanin.stats.evidence_kinds import Proportion, Studentised
 from fanin.stats.intervals import Interval, normal_quantile
 from fanin.stats.planning import POWER, POWER_QUANTILE, networks_for
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Claim, judge, judged

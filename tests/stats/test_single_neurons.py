@@ -13,7 +13,7 @@ from fanin.engine.inputs import Inputs
 from fanin.engine.spec import Ensemble
 from fanin.engine.stream import BLOCK
 from fanin.stats import quantities
-from fanin.stats.evidence import BoundedMean, Distance, GaussianVariance, Proportion, Studentised
+from fanin.stats.evidence_kinds import BoundedMean, Distance, GaussianVariance, Proportion, Studentised
 from fanin.stats.quantities import OVER_LARGEST, check_recorded, drawn_parameters, estimates, evidence, measure, split_name
 
 ENSEMBLE = Ensemble((6, 2), "scaled", "tanh", "on:6")

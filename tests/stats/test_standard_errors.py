@@ -15,7 +15,8 @@ from fanin.engine.layer_summary import LayerSummary
 from fanin.engine.spec import Ensemble
 from fanin.stats import clusters
 from fanin.stats.clusters import cluster_mean, clustered, mean_square, plain_mean, pooled_moment, tail_size, variance_of_log
-from fanin.stats.evidence import Evidence, GaussianVariance, Studentised
+from fanin.stats.evidence import Evidence
+from fanin.stats.evidence_kinds import GaussianVariance, Studentised
 from fanin.stats.network_quantities import network_evidence
 from tests.stats.summaries import as_units, powers, summarise
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from fanin.engine.errors import SpecificationError
-from fanin.stats.evidence import BoundedMean, GaussianVariance, Proportion, Studentised
+from fanin.stats.evidence import Mapped, Unknown
+from fanin.stats.evidence_kinds import BoundedMean, GaussianVariance, Proportion, Studentised
 from fanin.stats.intervals import LEAST_EFFECTIVE, Interval
 from fanin.stats.network_names import NETWORK_QUANTITIES
 from fanin.stats.quantities import QUANTITIES
@@ -194,3 +195,39 @@ def test_ratios_beyond_the_range_of_numbers():
     assert found.low == found.high == math.inf
     found = compared(other, one, scale=True, independent=True).interval(ERROR)
     assert found.low == found.high == -1.0
+
+
+def test_errors_of_a_ratio_to_nothing_are_not_known():
+    one, nothing = Studentised("mean", 2.0, 0.1, 10**6), Studentised("mean", 0.0, 0.1, 10**6)
+    ratio = Difference(one, nothing, scale=True)
+    assert math.isnan(ratio.estimate)
+    assert not math.isfinite(ratio.standard_error)
+    assert not math.isfinite(Difference(nothing, one, scale=True).standard_error)
+    below = Studentised("mean", -2.0, 0.1, 10**6)  # which no scale is
+    assert Difference(below, one, scale=True).standard_error == math.inf
+    assert Difference(one, nothing, scale=False).standard_error == pytest.approx(math.hypot(0.1, 0.1))
+    assert Difference(one, Studentised("mean", 1e-9, 1e-10, 10**6), scale=True).standard_error == pytest.approx(
+        2e9 * math.hypot(0.05, 0.1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "joint"), [("mean", "mean"), ("variance", "mean"), ("kurtosis", "kurtosis"), ("skewness", "skewness")]
+)
+def test_a_difference_is_as_trustworthy_as_the_weaker_side(kind, joint):
+    joint = "mean" if kind == "variance" else kind  # a difference of variances may be negative
+    one = Studentised(kind, 5.0, 0.3, 3_000_000, 900.0, 7_000_000.0)
+    other = Studentised(kind, 1.0, 0.4, 2_000_000, 500.0)
+    for pair in ((one, other), (other, one)):
+        found = compared(*pair, scale=False, independent=True)
+        assert isinstance(found, Studentised)
+        assert (found.kind, found.trials, found.effective, found.counted) == (joint, 2_000_000, 500.0, 2_000_000)
+        assert (found.estimate, found.error_of_estimate) == (pair[0].estimate - pair[1].estimate, 0.5)
+    ratio = compared(one, other, scale=True, independent=True)
+    assert isinstance(ratio, Mapped) == (kind in ("mean", "variance"))
+
+
+def test_lost_networks_of_either_side_are_lost():
+    known, lost = Studentised("mean", 2.0, 0.1, 10**6), Unknown(lost=True)
+    for pair, is_lost in (((known, known), False), ((known, lost), True), ((lost, known), True), ((known, Unknown()), False)):
+        assert Difference(*pair, scale=False).is_lost == is_lost
