@@ -261,7 +261,7 @@ def returned(ensemble: Ensemble, layer: int, forward: ForwardLayer, backward: Ba
 
 
 def _made(scale: float, square: float, fourth: float, along: float, law: SizeLaw, *spreads: float) -> BackwardLayer | None:
-    if not (1e-280 < square < 1e150 and fourth > 0.0):
+    if not (1e-150 < square < 1e150 and fourth > 0.0):
         return None
     return BackwardLayer(scale, square, fourth / square**2, along, law, *spreads)
 

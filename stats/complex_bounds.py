@@ -38,10 +38,15 @@ def _logistic(lo: Array, hi: Array, y: Array) -> Array:
     """
     largest = np.exp(np.minimum(hi, 0.0))  # of 1 / max(1, r)
     with np.errstate(divide="ignore", over="ignore"):
-        strip = np.where(y <= math.pi / 2, largest, np.where(y < math.pi, largest / np.sin(np.minimum(y, math.pi)), np.inf))
-        right = np.where(lo > 0.0, -1.0 / np.expm1(-np.maximum(lo, 0.0)), np.inf)
-        left = np.where(hi < 0.0, 1.0 / np.expm1(-np.minimum(hi, 0.0)), np.inf)
+        strip = np.where(y < math.pi, largest / np.sin(np.clip(y, math.pi / 2, math.pi)), np.inf)
+        right = 1.0 / np.abs(np.expm1(-np.maximum(lo, 0.0)))
+        left = 1.0 / np.abs(np.expm1(-np.minimum(hi, 0.0)))
     return np.minimum(strip, np.minimum(right, left))
+
+
+def _both_sides(lo: Array, hi: Array, y: Array) -> tuple[Array, Array]:
+    """Of sigma(z) and sigma(-z)."""
+    return _logistic(lo, hi, y), _logistic(-hi, -lo, y)
 
 
 def _gaussian(lo: Array, hi: Array, y: Array) -> Array:
@@ -51,20 +56,20 @@ def _gaussian(lo: Array, hi: Array, y: Array) -> Array:
 
 def sigmoid(lo: Array, hi: Array, y: Array, _piece: Array) -> tuple[Array, Array]:
     """sigma' = sigma(z) sigma(-z)."""
-    up, down = _logistic(lo, hi, y), _logistic(-hi, -lo, y)
+    up, down = _both_sides(lo, hi, y)
     return up, up * down
 
 
 def tanh(lo: Array, hi: Array, y: Array, _piece: Array) -> tuple[Array, Array]:
     """tanh z = sigma(2z) - sigma(-2z), tanh' = 4 sigma(2z) sigma(-2z)."""
-    up, down = _logistic(2 * lo, 2 * hi, 2 * y), _logistic(-2 * hi, -2 * lo, 2 * y)
-    slope = 4.0 * up * down
-    return np.minimum(up + down, _from_zero(lo, hi, y, tanh_slope)), slope
+    up, down = _both_sides(2 * lo, 2 * hi, 2 * y)
+    return np.minimum(up + down, _from_zero(lo, hi, y, tanh_slope)), tanh_slope(lo, hi, y)
 
 
 def tanh_slope(lo: Array, hi: Array, y: Array) -> Array:
     """Of tanh'."""
-    return 4.0 * _logistic(2 * lo, 2 * hi, 2 * y) * _logistic(-2 * hi, -2 * lo, 2 * y)
+    up, down = _both_sides(2 * lo, 2 * hi, 2 * y)
+    return 4.0 * up * down
 
 
 def _from_zero(lo: Array, hi: Array, y: Array, slope: Callable[[Array, Array, Array], Array]) -> Array:
@@ -74,7 +79,7 @@ def _from_zero(lo: Array, hi: Array, y: Array, slope: Callable[[Array, Array, Ar
 
 def silu(lo: Array, hi: Array, y: Array, _piece: Array) -> tuple[Array, Array]:
     """z sigma(z) and sigma(z) + z sigma(z) sigma(-z)."""
-    up, down, size = _logistic(lo, hi, y), _logistic(-hi, -lo, y), modulus(lo, hi, y)
+    (up, down), size = _both_sides(lo, hi, y), modulus(lo, hi, y)
     return size * up, up + size * up * down
 
 

@@ -96,7 +96,7 @@ def edge_of_chaos(activation: str | ActivationFunction, *, bias_std: float = 0.0
 
     def excess(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = moments(function, q)
-        flat = found.slope <= 0.0  # a constant: chi is 1 for no weights
+        flat = np.logical_not(found.slope)  # a constant: chi is 1 for no weights
         slope = np.where(flat, 1.0, found.slope)
         ratio = np.where(flat, 1e300, found.square / slope)
         error = np.where(flat, 0.0, found.square_error + ratio * found.slope_error) / slope
@@ -104,24 +104,25 @@ def edge_of_chaos(activation: str | ActivationFunction, *, bias_std: float = 0.0
 
     points = []
     zero = moments(function, 0.0)
-    if b2 == 0.0 and zero.square[0] == 0.0 and zero.slope[0] > 0.0:
-        points.append(_at_zero(function, 1.0 / float(zero.slope[0])))
+    if zero.slope.item() and not (b2 or zero.square.item()):
+        points.append(_at_zero(function, 1.0 / zero.slope.item()))
     points += [_point(function, q, excess) for q in find_roots(excess, _LOW, _HIGH * max(1.0, b2))]
     return _answer(function, bias_std, tuple(points))
 
 
 def _point(function: ActivationFunction, q: float, excess: Any) -> CriticalPoint:
     found = moments(function, q)
-    w2 = 1.0 / float(found.slope[0])
-    slope = w2 * float(found.growth[0])
-    step = 1e-4 * q
+    w2 = 1.0 / found.slope.item()
+    slope = w2 * found.growth.item()
+    step = 0.01 * q
     ends = np.array([q - step, q + step])
-    steepness = abs(float(np.diff(excess(ends)[0])[0])) / (2.0 * step)
-    error = float(excess(np.array([q]))[1][0]) / steepness if steepness > 0.0 else math.inf
-    bend = abs(float(np.diff(moments(function, ends).slope)[0])) / (2.0 * step)
+    (values, blurs), (_, doubts) = excess(ends), excess(np.array([q]))
+    steepness = (abs(np.diff(values).item()) - float(blurs.sum())) / (2.0 * step)
+    error = doubts.item() / steepness if steepness > 0.0 else math.inf
+    bend = abs(np.diff(moments(function, ends).slope).item()) / (2.0 * step)
     weight_std = math.sqrt(w2)
-    weight_error = 0.5 * weight_std * w2 * (bend * error + float(found.slope_error[0]))
-    doubt = 4.0 * w2 * float(found.growth_error[0]) + abs(_bend_of_slope(function, ends)) * error
+    weight_error = 0.5 * weight_std * w2 * (bend * error + found.slope_error.item())
+    doubt = 4.0 * w2 * found.growth_error.item() + abs(_bend_of_slope(function, ends)) * error
     stability = NEUTRAL if abs(slope - 1.0) <= doubt else STABLE if abs(slope) < 1.0 else UNSTABLE
     return CriticalPoint(weight_std, q, slope, stability, weight_error, error)
 
@@ -129,7 +130,7 @@ def _point(function: ActivationFunction, q: float, excess: Any) -> CriticalPoint
 def _bend_of_slope(function: ActivationFunction, ends: np.ndarray) -> float:
     """d/dq of the slope of the variance map where chi = 1."""
     found = moments(function, ends)
-    return float(np.diff(found.growth / found.slope)[0] / np.diff(ends)[0])
+    return (np.diff(found.growth / found.slope) / np.diff(ends)).item()
 
 
 def _at_zero(function: ActivationFunction, w2: float) -> CriticalPoint:
@@ -140,9 +141,9 @@ def _at_zero(function: ActivationFunction, w2: float) -> CriticalPoint:
 
 def _of_rays(function: ActivationFunction, bias_std: float) -> EdgeOfChaos:
     """Two rays through zero: chi does not depend on the variance."""
-    name, half = function.name, float(moments(function, 1.0).slope[0])
+    name, half = function.name, moments(function, 1.0).slope.item()
     weight_std = 1.0 / math.sqrt(half)
-    if bias_std > 0.0:
+    if bias_std:
         sentence = (
             f"{name} has no edge of chaos for bias_std {bias_std:g}: at chi = 1 (weight_std {weight_std:.10g}) the variance grows "
             "by bias_std^2 in every layer."
@@ -169,7 +170,7 @@ def _answer(function: ActivationFunction, bias_std: float, points: tuple[Critica
     first = stable[0]
     place = f"weight_std {first.weight_std:.10g}, bias_std {bias_std:g}, q* {first.q_star:.10g}"
     sentence = f"{name} is at the edge of chaos at {place}."
-    if first.q_star == 0.0:
+    if not first.q_star:
         sentence += " The variance falls to 0, slower than any exponential."
     if len(stable) > 1:
         others = ", ".join(f"weight_std {point.weight_std:.10g} with q* {point.q_star:.10g}" for point in stable[1:])

@@ -77,17 +77,23 @@ def _follow_rays(
     functions: list[ActivationFunction], widths: list[int], first: float, second: float, w2: list[float], b2: list[float]
 ) -> NeuronMoments:
     """From E Q and E Q^2 of the first layer to those of the last."""
+    rays = first, second
     for function, n, weight, bias in zip(functions, widths, w2, b2, strict=True):
-        half, spread = _ray_constants(function)
-        factor = weight * half
-        second = factor**2 * (1.0 + spread / n) * second + 2.0 * factor * bias * first + bias**2
-        first = factor * first + bias
-    if not (first > 0.0 and second > 0.0 and first**2 < 1e300 > second):
+        rays = ray_step(function, rays, weight, bias, n)
+    first, second = rays
+    if not 0.0 < second < 1e300:
         raise SpecificationError("the variance of this network is 0 or out of range: no kurtosis is defined")
     return _exact_moments(first, second / first**2, 1e-15 * (len(widths) + 4), BOUND, "conditional variances, layer by layer")
 
 
-def _ray_constants(function: ActivationFunction) -> tuple[float, float]:
+def ray_step(function: ActivationFunction, rays: tuple[float, float], w2: float, b2: float, n: int) -> tuple[float, float]:
+    """E Q and E Q^2 of a layer, from those of the layer below of n neurons."""
+    half, spread = ray_constants(function)
+    factor, (first, second) = w2 * half, rays
+    return factor * first + b2, factor**2 * (1.0 + spread / n) * second + 2.0 * factor * b2 * first + b2**2
+
+
+def ray_constants(function: ActivationFunction) -> tuple[float, float]:
     """E phi^2 / q, and Var phi^2 / (E phi^2)^2: 5 for ReLU, 2 for the identity."""
     two = function.left_slope**2 + function.right_slope**2
     four = function.left_slope**4 + function.right_slope**4
@@ -124,13 +130,13 @@ def second_layer(
     3.15
     """
     function, q = find_activation(activation), checked_real("q", q, 0.0, 1e70)
-    n = checked_widths([width])[0]
+    (n,) = checked_widths([width])
     (w2,), (b2,) = _squares(weight_std, bias_std, 1)
     weight_excess = checked_real("weight_excess", weight_excess, -2.0)
     bias_excess = checked_real("bias_excess", bias_excess, -2.0)
     mean, spread, fourth, relative = square_moments(function, q)
     variance = w2 * mean + b2
-    if variance == 0.0:
+    if not variance:
         raise SpecificationError("the variance of the second layer is 0: no kurtosis is defined")
     excess = 3.0 * w2**2 * spread / n + weight_excess * w2**2 * fourth / n + bias_excess * b2**2
     ratio = 1.0 + excess / (3.0 * variance**2)
@@ -197,14 +203,14 @@ def deep_leading_order(
     spread = shift = error = 0.0
     for function, n, w2, b2 in zip(functions, widths, *_squares(weight_std, bias_std, len(widths)), strict=True):
         at = moments(function, variance)
-        values, errors = gaussian_means(function, (Term(2, 0, 4), Term(2, 0, 2), Term(2)), 0.0, math.sqrt(variance))
+        (values,), (errors,) = gaussian_means(function, (Term(2, 0, 4), Term(2, 0, 2), Term(2)), 0.0, math.sqrt(variance))
         weights = np.array([1.0 / variance**2, -6.0 / variance, 3.0]) / (4.0 * variance**2)
-        bend, bend_error = float(values[0] @ weights), float(errors[0] @ np.abs(weights))
-        slope = w2 * float(at.growth[0])
-        error = abs(slope) * error + w2 * (float(at.square_error[0]) + 0.5 * bend_error * spread)
+        bend, bend_error = float(values @ weights), float(errors @ np.abs(weights))
+        slope = w2 * at.growth.item()
+        error = abs(slope) * error + w2 * (at.square_error.item() + 0.5 * bend_error * spread)
         shift = slope * shift + 0.5 * w2 * bend * spread
         spread = slope**2 * spread + w2**2 * square_moments(function, variance)[1] / n
-        variance = w2 * float(at.square[0]) + b2
+        variance = w2 * at.square.item() + b2
         if not 0.0 < variance < 1e70:
             raise SpecificationError(f"the variance of a layer is {variance:.3g}; leading orders are computed from above 0 to 1e70")
     ratio, source = 1.0 + spread / variance**2, "Yaida 2020"

@@ -68,9 +68,9 @@ def fixed_points(activation: str | ActivationFunction, weight_std: float, bias_s
     b2 = checked_real("bias_std", bias_std, 0.0, MAX_STD) ** 2
     if function.homogeneous:
         return _of_rays(function, w2, b2)
-    level = float(function.value(np.zeros(1))[0])
+    level = function.value(np.zeros(1)).item()
     start = w2 * level**2 + b2
-    points = [_point(function, 0.0, w2, b2)] if start == 0.0 else []
+    points = [] if start else [_point(function, 0.0, w2, b2)]
 
     def excess(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = moments(function, q)
@@ -80,10 +80,11 @@ def fixed_points(activation: str | ActivationFunction, weight_std: float, bias_s
     high = max(1e9, ceiling) if function.rise == 0.0 else 1e6 * max(1e6, ceiling)
     low = min(1e-9, 1e-3 * start) if start else 1e-9
     points += [_point(function, q, w2, b2) for q in find_roots(excess, max(low, 1e-290), high)]
-    return FixedPoints(tuple(points), _fate(function, points, w2, excess(np.array([high]))[0][0] > 0.0, high))
+    far, _ = excess(np.array([high]))
+    return FixedPoints(tuple(points), _fate(function, points, far.item() > 0.0, high))
 
 
-def _fate(function: ActivationFunction, points: list[FixedPoint], w2: float, grows: bool, high: float) -> str:
+def _fate(function: ActivationFunction, points: list[FixedPoint], grows: bool, high: float) -> str:
     stable = [f"{point.q:.6g}" for point in points if point.stability == STABLE]
     unstable = [f"{point.q:.6g}" for point in points if point.stability == UNSTABLE]
     words = []
@@ -100,14 +101,14 @@ def _fate(function: ActivationFunction, points: list[FixedPoint], w2: float, gro
 
 def _point(function: ActivationFunction, q: float, w2: float, b2: float) -> FixedPoint:
     found = moments(function, q)
-    slope, slope_error = float(w2 * found.growth[0]), float(w2 * found.growth_error[0])
-    residual = w2 * float(found.square_error[0]) + 2.0**-52 * (b2 + q)
+    slope, slope_error = w2 * found.growth.item(), w2 * found.growth_error.item()
+    residual = w2 * found.square_error.item() + 2.0**-52 * (b2 + q)
     away = abs(slope - 1.0)
     stability = NEUTRAL if away <= 4.0 * slope_error else STABLE if abs(slope) < 1.0 else UNSTABLE
-    if q == 0.0 and stability == NEUTRAL:
+    if not q and stability == NEUTRAL:
         stability = stability_at_zero(function, w2)
     error = residual / away if away > 4.0 * slope_error else math.inf
-    return FixedPoint(q, float(w2 * found.slope[0]), slope, stability, error if q else 0.0, error_kind(function))
+    return FixedPoint(q, w2 * found.slope.item(), slope, stability, error if q else 0.0, error_kind(function))
 
 
 def stability_at_zero(function: ActivationFunction, w2: float) -> str:
@@ -121,12 +122,12 @@ def stability_at_zero(function: ActivationFunction, w2: float) -> str:
 
 def _of_rays(function: ActivationFunction, w2: float, b2: float) -> FixedPoints:
     """Two rays through zero: the variance map is the line factor q + b2."""
-    factor = w2 * float(moments(function, 1.0).square[0])
+    factor = w2 * moments(function, 1.0).square.item()
     if abs(factor - 1.0) <= 1e-15:
-        if b2 == 0.0:
+        if not b2:
             return FixedPoints((), "Every variance is a fixed point: the variance stays what it is.")
         return FixedPoints((), "The variance grows by bias_std^2 in every layer; there is no fixed point.")
-    if factor > 1.0 and b2 > 0.0:
+    if factor > 1.0 and b2:
         return FixedPoints((), f"The variance grows {factor:.6g}-fold per layer from every start; there is no fixed point.")
     q = b2 / (1.0 - factor) if factor < 1.0 else 0.0
     stability = STABLE if factor < 1.0 else UNSTABLE
@@ -181,10 +182,12 @@ def depth_scales(
     point = min(found.stable, key=lambda one: abs(one.q - (0.0 if q_star is None else checked_real("q_star", q_star, 0.0))))
     w2, b2, kind = weight_std**2, bias_std**2, error_kind(function)
     at = moments(function, point.q)
-    xi_q = _scale(point.slope, w2 * float(at.growth_error[0]) + _drift(function, point, w2)[1], kind)
-    if point.q == 0.0:
+    if not point.q:
+        xi_q = _scale(point.slope, w2 * at.growth_error.item(), kind)
         return DepthScales(0.0, point.chi, _phase(point.chi, 1e-14), xi_q, None, None)
-    chi_error = w2 * float(at.slope_error[0]) + _drift(function, point, w2)[0]
+    of_chi, of_slope = _drift(function, point, w2)
+    xi_q = _scale(point.slope, w2 * at.growth_error.item() + of_slope, kind)
+    chi_error = w2 * at.slope_error.item() + of_chi
     phase = _phase(point.chi, chi_error)
     c, c_error, slope, slope_error = 1.0, 0.0, point.chi, chi_error
     if phase == CHAOTIC:
@@ -200,17 +203,15 @@ def _phase(chi: float, error: float) -> str:
 
 def _drift(function: ActivationFunction, point: FixedPoint, w2: float) -> tuple[float, float]:
     """How far chi and the slope of the variance map may be off because q* is."""
-    if point.q == 0.0:
-        return 0.0, 0.0
     step = 1e-4 * point.q
     near = moments(function, np.array([point.q - step, point.q + step]))
     factor = w2 * point.error / (2.0 * step)
-    return factor * abs(float(np.diff(near.slope)[0])), factor * abs(float(np.diff(near.growth)[0]))
+    return factor * abs(np.diff(near.slope).item()), factor * abs(np.diff(near.growth).item())
 
 
 def _scale(slope: float, error: float, kind: str) -> Predicted:
     size = abs(slope)
-    if size == 0.0:
+    if not size:
         return Predicted(0.0, LIMIT, "1/n", 0.0, kind, _SOURCE)
     if abs(size - 1.0) <= 4.0 * error:
         return Predicted(math.inf, LIMIT, "1/n", 0.0, kind, _SOURCE)

@@ -28,7 +28,7 @@ def flat_share(activation: str | ActivationFunction, q: float, threshold: float 
     """
     function = find_activation(activation)
     q, threshold = checked_real("q", q, 0.0), checked_real("threshold", threshold, 0.0, above=True)
-    if q == 0.0:
+    if not q:
         return Integral(sum(0.5 for slope in function.zero_slopes() if abs(slope) < threshold), 0.0, ESTIMATE)
     std = math.sqrt(q)
     share = 0.0
@@ -48,9 +48,9 @@ def _flat_intervals(function: ActivationFunction, threshold: float) -> tuple[tup
     excess = np.abs(function.slope(grid)) - threshold
     flat = excess < 0.0
     ends = [-math.inf] if flat[0] else []
-    for place in np.nonzero(flat[1:] != flat[:-1])[0]:
+    for place in np.flatnonzero(flat[1:] != flat[:-1]):
         low, high = float(grid[place]), float(grid[place + 1])
-        ends.append(crossing(lambda z: abs(float(function.slope(np.array([z]))[0])) - threshold, low, high, 1e-60))
+        ends.append(crossing(lambda z: abs(function.slope(np.array([z])).item()) - threshold, low, high, 1e-60))
     if flat[-1]:
         ends.append(math.inf)
     return tuple(zip(ends[::2], ends[1::2], strict=True))

@@ -92,7 +92,7 @@ class ForwardPredictions:
         ensemble, layer = self.ensemble, place.layer
         functions = {layer_function(one) for one in ensemble.activations[:layer]}
         known = {layer_function("relu"), layer_function("identity")}
-        plain = all(has_field(ensemble, k) and self.layers[k - 1].bias == 0.0 for k in range(1, layer + 1))
+        plain = all(has_field(ensemble, k) and not self.layers[k - 1].bias for k in range(1, layer + 1))
         if self.layers[0].normal and plain and len(functions) == 1 and functions <= known:
             stds = [*(math.sqrt(one.square) for one in self.layers[1:layer]), 1.0]
             law = log_norm(functions.pop(), ensemble.widths[1 : layer + 1], stds)

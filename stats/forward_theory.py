@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fanin.engine.spec import Ensemble
-from fanin.stats.activation_functions import ActivationFunction
-from fanin.stats.finite_width import MAX_STD, NeuronMoments, second_layer, third_layer
+from fanin.stats.finite_width import MAX_STD, NeuronMoments, ray_constants, ray_step, second_layer, third_layer
 from fanin.stats.gaussian_layer import GaussianLayer, gaussian_layer, layer_function
 from fanin.stats.network_names import has_field
 from fanin.stats.parameter import parameter_law
@@ -128,7 +127,7 @@ def _excesses(ensemble: Ensemble, layer: int) -> tuple[float, float] | None:
     found = []
     for law in (scheme.weights, scheme.bias):
         square, fourth = parameter_law(law, *fans).moments[:2]
-        found.append(float(fourth / square**2 - 3.0) if law is not None and square > 0.0 else 0.0)
+        found.append(float(fourth / square**2 - 3.0) if square else 0.0)
     return found[0], found[1]
 
 
@@ -155,23 +154,10 @@ def _step(ensemble: Ensemble, layer: int, last: ForwardLayer, walk: _Walk) -> st
     walk.excess += (abs(weight) * w2**2 * below.mean(4) / n + abs(bias) * b2**2) / (3.0 * walk.limit**2)
     field = has_field(ensemble, layer)
     walk.gaussian = walk.gaussian and field
-    walk.rays = _ray_step(below.function, walk.rays, w2, b2, n) if walk.rays and field else None
-    walk.survival = None if not field else 1.0 if b2 > 0.0 else last.survival
+    followed = field and below.function.homogeneous
+    walk.rays = ray_step(below.function, walk.rays, w2, b2, n) if walk.rays and followed else None
+    walk.survival = None if not field else 1.0 if b2 else last.survival
     return ""
-
-
-def _ray_step(function: ActivationFunction, rays: tuple[float, float], w2: float, b2: float, n: int) -> tuple[float, float] | None:
-    if not function.homogeneous:
-        return None
-    half, relative = _ray_constants(function)
-    factor, (first, second) = w2 * half, rays
-    return factor * first + b2, factor**2 * (1.0 + relative / n) * second + 2.0 * factor * b2 * first + b2**2
-
-
-def _ray_constants(function: ActivationFunction) -> tuple[float, float]:
-    """E phi^2 / q, and Var phi^2 / (E phi^2)^2."""
-    two = function.left_slope**2 + function.right_slope**2
-    return 0.5 * two, 6.0 * (function.left_slope**4 + function.right_slope**4) / two**2 - 1.0
 
 
 def _layer(ensemble: Ensemble, layer: int, layers: list[ForwardLayer], walk: _Walk, first: Preactivation) -> ForwardLayer:
@@ -212,7 +198,7 @@ def _loss(ensemble: Ensemble, layers: list[GaussianLayer], survival: float | Non
         return 1.0 - survival
     lost = 0.0
     for layer, one in enumerate(layers, 1):
-        if _scales(ensemble, layer)[1] > 0.0:
+        if _scales(ensemble, layer)[1]:
             lost = 0.0
         z, chance = one.nodes
         lost += float(chance[one.function.value(z) == 0.0].sum()) ** ensemble.widths[layer]
@@ -224,7 +210,7 @@ def _survival(ensemble: Ensemble, layer: int, seen: float | None) -> float | Non
     if seen is None or not isinstance(activation, str) or not has_field(ensemble, layer):
         return None
     if activation == "relu":
-        return seen * -math.expm1(-math.log(2.0) * ensemble.widths[layer]) if ensemble.widths[layer] > 1 else 0.5 * seen
+        return seen * (1.0 - 0.5 ** ensemble.widths[layer])
     return 1.0 if layer_function(activation).value(np.zeros(1))[0] else seen
 
 
@@ -265,7 +251,7 @@ def _of_z(
 def _of_q(ensemble: Ensemble, layer: int, walk: _Walk, first: Preactivation, gaussian: GaussianLayer) -> Number:
     """E phi^2."""
     if gaussian.function.homogeneous and (walk.rays or (layer == 1 and first.symmetric)):
-        value = _ray_constants(gaussian.function)[0] * (walk.rays[0] if walk.rays else first.variance)
+        value = ray_constants(gaussian.function)[0] * (walk.rays[0] if walk.rays else first.variance)
         return Number(value, 1e-13 * layer * value, EXACT, "", RAYS)
     value, error = gaussian.mean(2), gaussian.error(2) + abs(gaussian.growth) * walk.error
     if layer == 1 and walk.gaussian:

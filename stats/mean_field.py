@@ -60,23 +60,23 @@ def variance_map(activation: str | ActivationFunction, q: float, weight_std: flo
     """
     function, q, w2, b2 = _checked(activation, q, weight_std, bias_std)
     found = moments(function, q)
-    return _integral(function, w2 * found.square[0] + b2, w2 * found.square_error[0])
+    return _integral(function, w2 * found.square.item() + b2, w2 * found.square_error.item())
 
 
 def chi(activation: str | ActivationFunction, q: float, weight_std: float) -> Integral:
     """The factor of the mean-square gradient from one layer back to the one below it."""
     function, q, w2, _ = _checked(activation, q, weight_std, 0.0)
     found = moments(function, q)
-    return _integral(function, w2 * found.slope[0], w2 * found.slope_error[0])
+    return _integral(function, w2 * found.slope.item(), w2 * found.slope_error.item())
 
 
 def variance_slope(activation: str | ActivationFunction, q: float, weight_std: float) -> Integral:
     """The derivative of the variance map: a fixed point is stable where its size is below 1."""
     function, q, w2, _ = _checked(activation, q, weight_std, 0.0)
     found = moments(function, q)
-    if math.isnan(found.growth[0]):
+    if math.isnan(found.growth.item()):
         raise SpecificationError(f"q is 0; the slope of the variance map of {function.name} is computed for q above 0")
-    return _integral(function, w2 * found.growth[0], w2 * found.growth_error[0])
+    return _integral(function, w2 * found.growth.item(), w2 * found.growth_error.item())
 
 
 def correlation_map(
@@ -96,8 +96,8 @@ def correlation_map(
     """
     function, q, w2, b2 = _checked(activation, q, weight_std, bias_std)
     q2 = q if q_other is None else _checked(function, q_other, weight_std, bias_std)[1]
-    found = _pair(function, checked_real("c", c, -1.0, 1.0), q, q2, w2, b2)
-    return _integral(function, found[0], found[1])
+    value, error, _ = _pair(function, checked_real("c", c, -1.0, 1.0), q, q2, w2, b2)
+    return _integral(function, value, error)
 
 
 def correlation_slope(activation: str | ActivationFunction, c: float, q: float, weight_std: float) -> Integral:
@@ -176,7 +176,7 @@ def propagate(
     error, c, c_error = 4e-16 * q, None, 0.0
     if correlation is not None:
         start = checked_real("correlation", correlation, -1.0, 1.0)
-        c = (w2[0] * square * start + b2[0]) / q if q > 0.0 else 1.0
+        c = (w2[0] * square * start + b2[0]) / q if q else 1.0
     rows, known = [], {}
     for index, function in enumerate(functions):
         _check_range(function, q, index + 1)
@@ -187,7 +187,7 @@ def propagate(
         if key not in known:  # A network of equal layers soon sits on its fixed point.
             known[key] = _step(function, w2[index + 1], b2[index + 1], q, c)
         step = known[key]
-        c_error = min(step.c_error + abs(step.c_slope) * c_error + (4.0 * error / q if q > 0.0 else 0.0), 2.0)
+        c_error = min(step.c_error + abs(step.c_slope) * c_error + (4.0 * error / q if q else 0.0), 2.0)
         error = step.error + abs(step.slope if math.isfinite(step.slope) else 0.0) * error
         rows[-1] += (step,)
         q, c = step.q, step.c
@@ -211,18 +211,18 @@ class _Step:
 
 def _step(function: ActivationFunction, w2: float, b2: float, q: float, c: float | None) -> _Step:
     one = moments(function, q)
-    following = float(w2 * one.square[0] + b2)
+    following = w2 * one.square.item() + b2
     c_error = c_slope = 0.0
     if c is not None:
         c, c_error, c_slope = _pair(function, c, q, q, w2, b2)
-        c_slope *= q / following if following > 0.0 else 0.0
+        c_slope *= q / following if following else 0.0
     return _Step(
         q=following,
-        error=float(w2 * one.square_error[0]),
-        chi=float(w2 * one.slope[0]),
-        chi_error=float(w2 * one.slope_error[0]),
-        slope=float(w2 * one.growth[0]),
-        slope_error=float(w2 * one.growth_error[0]),
+        error=w2 * one.square_error.item(),
+        chi=w2 * one.slope.item(),
+        chi_error=w2 * one.slope_error.item(),
+        slope=w2 * one.growth.item(),
+        slope_error=w2 * one.growth_error.item(),
         c=c,
         c_error=c_error,
         c_slope=c_slope,
@@ -231,16 +231,16 @@ def _step(function: ActivationFunction, w2: float, b2: float, q: float, c: float
 
 def _pair(function: ActivationFunction, c: float, q1: float, q2: float, w2: float, b2: float) -> tuple[float, float, float]:
     """The next correlation with its error, and the slope of the next covariance in that of the present one."""
-    if q1 == 0.0 and q2 == 0.0:
+    if not (q1 or q2):
         return 1.0, 0.0, 0.0
-    if q1 == 0.0 or q2 == 0.0:
+    if not (q1 and q2):
         raise SpecificationError("one of the two variances is 0; the correlation of two inputs needs both above 0, or both 0")
     values, errors = pair_moments(function, q1, q2, c)
     both = moments(function, q1), moments(function, q2)
-    sizes = [float(w2 * one.square[0] + b2) for one in both]
-    size_errors = [float(w2 * one.square_error[0]) for one in both]
+    sizes = [w2 * one.square.item() + b2 for one in both]
+    size_errors = [w2 * one.square_error.item() for one in both]
     scale = math.sqrt(sizes[0]) * math.sqrt(sizes[1])
-    if scale == 0.0:
+    if not scale:
         return 1.0, 0.0, 0.0
     found = (w2 * values[0] + b2) / scale
     error = w2 * errors[0] / scale + abs(found) * (size_errors[0] / sizes[0] + size_errors[1] / sizes[1]) / 2.0

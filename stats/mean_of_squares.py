@@ -7,6 +7,7 @@ width of 1/sqrt(n), so that those of smooth functions are exact to about n^-m.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -28,29 +29,28 @@ def square_moments(function: ActivationFunction, q: float) -> tuple[float, float
 
 
 def mean_square_rule(function: ActivationFunction, q: float, n: int, nodes: int) -> tuple[Array, Array]:
-    """Places and probabilities of the Gauss rule of at most `nodes` nodes; fewer where the law has too little spread to tell
-    more.
+    """Places and probabilities of the Gauss rule of at most `nodes` nodes, two or more; fewer where the law has too little spread
+    to tell more.
     """
-    order = 2 * nodes - 1
-    if q == 0.0:
-        return np.array([square_moments(function, q)[0]]), np.ones(1)
-    raw, _ = gaussian_means(function, [Term(2 * k) for k in range(order + 1)], 0.0, math.sqrt(q))
-    scale = raw[0, 1]
-    if scale == 0.0:
-        return np.zeros(1), np.ones(1)
-    single = raw[0] / scale ** np.arange(order + 1)
-    cumulants = _cumulants(single) / float(n) ** np.maximum(np.arange(order + 1) - 1.0, 0.0)
+    order, scale = 2 * nodes - 1, square_moments(function, q)[0]
+    point = np.array([scale]), np.ones(1)
+    if q == 0.0 or scale == 0.0:
+        return point
+    root = math.sqrt(scale)  # powers of a small or large phi would leave float64
+    unit = dataclasses.replace(function, value=lambda z: function.value(z) / root, bounds=None)
+    single, _ = gaussian_means(unit, [Term(2 * k) for k in range(order + 1)], 0.0, math.sqrt(q))
+    cumulants = _cumulants(single[0]) / float(n) ** (np.arange(order + 1) - 1.0)
     spread = math.sqrt(max(cumulants[2], 0.0))
     if spread < 1e-12:
-        return np.array([scale]), np.ones(1)
+        return point
     standard = cumulants / spread ** np.arange(order + 1)
     standard[1] = 0.0
     central = _moments(standard)
-    for count in range(nodes, 0, -1):
+    for count in range(nodes, 1, -1):
         rule = _gauss_rule(central[: 2 * count])
         if rule is not None and (1.0 + spread * rule[0] > 0.0).all():
             return scale * (1.0 + spread * rule[0]), rule[1]
-    return np.array([scale]), np.ones(1)
+    return point
 
 
 def _cumulants(moments: Array) -> Array:

@@ -80,7 +80,7 @@ def split_network_name(name: str) -> tuple[str, float | None]:
     """
     match = re.fullmatch(r"([a-z.]+)(?:\[([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\])?", name)
     if match is None or match[1] not in NETWORK_QUANTITIES:
-        near = difflib.get_close_matches(name.partition("[")[0], NETWORK_QUANTITIES, n=1, cutoff=0.0)[0]
+        (near,) = difflib.get_close_matches(name.partition("[")[0], NETWORK_QUANTITIES, n=1, cutoff=0.0)
         raise SpecificationError(f"{name!r} is not a quantity of a network; the nearest is {near}")
     return match[1], None if match[2] is None else float(match[2])
 

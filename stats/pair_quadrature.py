@@ -119,7 +119,7 @@ def smoothed_bounds(function: ActivationFunction, tau: float, lo: Array, hi: Arr
     shift = np.exp(np.minimum(0.5 * (y / tau) ** 2, 700.0))
     best = [shift * bound for bound in plain]
     for wanted in (0.9 * np.minimum(room, distance(lo, hi)), 0.9 * room, y + 9.0 * tau):
-        inside = (wanted > 0.0) & (wanted < room)
+        inside = wanted < room
         delta = np.where(inside, wanted, 0.0)
         moved = function.bounds(lo - delta, hi + delta, y, piece)
         rest = np.exp(np.minimum(0.5 * (y**2 - delta**2) / tau**2, 700.0))

@@ -311,4 +311,4 @@ def _rows_characteristic(weight: ParameterLaw, function, values: np.ndarray, cou
 
 def _parts(t: np.ndarray, width: int) -> list[np.ndarray]:
     """Pieces of t whose outer product with `width` values stays small."""
-    return np.array_split(t, max(1, -(-t.size * width // _MAX_CELLS)))
+    return np.array_split(t, -(-t.size * width // _MAX_CELLS))

@@ -8,9 +8,9 @@ Gauss-Legendre rule of 32 nodes. The bound is the sum of three parts:
   parameter rho is approximated to 2 M rho^(1-2N) / (rho - 1) by its truncated Chebyshev series (Trefethen 2013, Approximation
   Theory and Approximation Practice, theorem 8.2), so the rule errs by at most 4 half-lengths of that; M comes from
   `complex_bounds`, and the best of several rho counts;
-- the tails' beyond 13 standard deviations, from |phi(z)| <= level + rise |z|; - the rounding's: 64 units of 2^-53 of the sum of
-absolute terms. This part is argued, not proved: nodes, weights and functions are each
-  good to a few units.
+- the tails' beyond 13 standard deviations, from |phi(z)| <= level + rise |z|;
+- the rounding's: 64 units of 2^-53 of the sum of absolute terms. This part is argued, not proved: nodes, weights and functions are
+  each good to a few units.
 
 A function of one's own has no M. Its panels are halved, and the change is the error estimate; it is an estimate, and says so.
 """
@@ -152,8 +152,8 @@ def ellipses(middle: Array, half: Array) -> tuple[Array, Array, Array]:
 
 
 def gaussian_bound(lo: Array, hi: Array, y: Array) -> Array:
-    """Of the standard normal density on rectangles."""
-    return np.exp(np.minimum(0.5 * (y**2 - distance(lo, hi) ** 2), 700.0)) / _ROOT_TWO_PI
+    """Of the standard normal density on rectangles, which are those of panels of at most 6.5."""
+    return np.exp(0.5 * (y**2 - distance(lo, hi) ** 2)) / _ROOT_TWO_PI
 
 
 def piece_of(function: ActivationFunction, z: Array) -> Array:

@@ -22,7 +22,7 @@ PER_DECADE = 12
 
 def find_roots(evaluate: Evaluate, low: float, high: float) -> list[float]:
     """The roots between low and high, ascending."""
-    count = max(2, math.ceil(PER_DECADE * math.log10(high / low)) + 1)
+    count = math.ceil(PER_DECADE * math.log10(high / low)) + 1
     grid = np.geomspace(low, high, count)
     values, errors = evaluate(grid)
     decided = np.abs(values) > errors
@@ -42,20 +42,21 @@ def crossing(function: Callable[[float], float], low: float, high: float, size: 
 
 
 def _one(evaluate: Evaluate, log_q: float) -> float:
-    return float(evaluate(np.array([math.exp(log_q)]))[0][0])
+    value, _ = evaluate(np.array([math.exp(log_q)]))
+    return value.item()
 
 
 def _with_extrema(evaluate: Evaluate, points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points, and between them the places where the function turns back before it reaches zero, if it crosses zero there."""
     added = []
-    for (left, before), (middle, value), (right, after) in zip(points, points[1:], points[2:], strict=False):
-        sign = 1.0 if value > 0.0 else -1.0
-        if sign * before > sign * value < sign * after and (before > 0.0) == (value > 0.0) == (after > 0.0):
+    for (left, before), (_, value), (right, after) in zip(points, points[1:], points[2:], strict=False):
+        sign = math.copysign(1.0, value)
+        if sign * before > abs(value) < sign * after:
             minimize: Any = optimize.minimize_scalar
             found = minimize(
                 lambda at, sign=sign: sign * _one(evaluate, at), bounds=(left, right), method="bounded", options={"xatol": 1e-9}
             )
-            lowest, error = evaluate(np.array([math.exp(found.x)]))
-            if sign * lowest[0] < -error[0] and found.x != middle:
-                added.append((float(found.x), float(lowest[0])))
+            lowest, error = (one.item() for one in evaluate(np.array([math.exp(found.x)])))
+            if sign * lowest < -error:
+                added.append((float(found.x), lowest))
     return sorted([*points, *added])

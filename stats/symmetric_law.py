@@ -109,7 +109,7 @@ class SymmetricLaw:
         z = np.atleast_1d(np.asarray(z, float))
         sizes, inverse = np.unique(np.minimum(np.abs(z), self.reach), return_inverse=True)
         total = np.empty(sizes.shape)
-        rows = max(1, (1 << 22) // t.size)
+        rows = (1 << 22) // t.size  # at least 128, by _MAX_TERMS
         for start in range(0, sizes.size, rows):
             part = slice(start, start + rows)
             total[part] = np.sin(np.multiply.outer(sizes[part], t)) @ coefficient

@@ -63,7 +63,7 @@ def test_errors_are_carried_along():
         before, here = layers[k - 1], layers[k]
         own = variance_map(FUNCTIONS[k - 1], before.q.value, WEIGHTS[k], BIASES[k]).error
         assert before.slope is not None
-        assert here.q.error == pytest.approx(own + abs(before.slope.value) * before.q.error, rel=1e-6)
+        assert here.q.error == pytest.approx(own + abs(before.slope.value) * before.q.error, rel=1e-6, abs=0.0)
         assert 0.0 < here.q.error < 1e-9 * here.q.value
         assert before.correlation is not None
         assert here.correlation is not None
@@ -71,7 +71,7 @@ def test_errors_are_carried_along():
         slope = correlation_slope(FUNCTIONS[k - 1], before.correlation.value, before.q.value, WEIGHTS[k]).value
         slope *= before.q.value / here.q.value
         carried = abs(slope) * before.correlation.error + 4.0 * before.q.error / before.q.value
-        assert here.correlation.error == pytest.approx(single.error + carried, rel=1e-3)
+        assert here.correlation.error == pytest.approx(single.error + carried, rel=1e-3, abs=0.0)
 
 
 def test_slopes_of_the_maps_are_their_derivatives():
