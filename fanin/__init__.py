@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fanin import plot
+    from fanin.broken_off import BrokenOff
     from fanin.comparison import Comparison, compare
     from fanin.data import load_inputs
     from fanin.diagnosis import Diagnosis, diagnose
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from fanin.engine.recipes import SCHEMES
     from fanin.engine.schemes import Law, Scheme
     from fanin.engine.spec import Ensemble
+    from fanin.executors import open_executor
     from fanin.report import Report
     from fanin.result import Result
     from fanin.result_file import load_report
     from fanin.run_planning import Plan, plan
     from fanin.sampling import simulate
     from fanin.stats.verdict import Claim, Verdict
+    from fanin.store import Store
     from fanin.studies import STUDIES, Study
     from fanin.study_file import load_study
     from fanin.verification import verify
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BrokenOff": "fanin.broken_off",
     "Claim": "fanin.stats.verdict",
     "Comparison": "fanin.comparison",
     "Diagnosis": "fanin.diagnosis",
@@ -48,6 +52,7 @@ _HOMES = {
     "STUDIES": "fanin.studies",
     "Scheme": "fanin.engine.schemes",
     "SpecificationError": "fanin.engine.errors",
+    "Store": "fanin.store",
     "Study": "fanin.studies",
     "Verdict": "fanin.stats.verdict",
     "compare": "fanin.comparison",
@@ -56,6 +61,7 @@ _HOMES = {
     "load_inputs": "fanin.data",
     "load_report": "fanin.result_file",
     "load_study": "fanin.study_file",
+    "open_executor": "fanin.executors",
     "plan": "fanin.run_planning",
     "replay": "fanin.engine.network_replay",
     "simulate": "fanin.sampling",
@@ -65,6 +71,7 @@ _HOMES = {
 __all__ = [
     "SCHEMES",
     "STUDIES",
+    "BrokenOff",
     "Claim",
     "Comparison",
     "Diagnosis",
@@ -77,6 +84,7 @@ __all__ = [
     "Result",
     "Scheme",
     "SpecificationError",
+    "Store",
     "Study",
     "Verdict",
     "compare",
@@ -85,6 +93,7 @@ __all__ = [
     "load_inputs",
     "load_report",
     "load_study",
+    "open_executor",
     "plan",
     "plot",
     "replay",

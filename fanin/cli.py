@@ -1,4 +1,4 @@
-"""The command line: `fanin verify`, `plan`, `compare`, `show`, `init`, `schemes`, `theory` and `env`.
+"""The command line: `fanin verify`, `plan`, `compare`, `show`, `store`, `init`, `schemes`, `theory` and `env`.
 
 Exit codes of `verify`: 0 all claims as expected, 1 something otherwise, 2 bad input or usage, 3 something undecided,
 4 broke off, 130 and 143 for signals. Results go to standard output, progress and complaints to standard error.
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 import fanin
-from fanin import compare_command, plan_command, theory_command
+from fanin import compare_command, plan_command, store_command, theory_command
+from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
 from fanin.help_texts import EXAMPLES, SHOW_EXAMPLES, STUDY
-from fanin.options import Flag, JudgingOptions, NetworkOptions, SamplingOptions, Whole
+from fanin.options import Flag, JudgingOptions, NetworkOptions, PlaceOptions, SamplingOptions, Whole
 from fanin.output import all_dict, check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
+from fanin.place_options import opened_place, what_is_kept
 from fanin.subjects import ALL, check_own, find_subjects, is_folder, own_study
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def verify(
     /,
     *,
     sampling: SamplingOptions = SamplingOptions(),
+    place: PlaceOptions = PlaceOptions(),
     judging: JudgingOptions = JudgingOptions(),
     until: str | None = None,
     max_networks: Whole = None,
@@ -79,18 +82,24 @@ def verify(
         raise SpecificationError("--overwrite goes with --output FILE")
     sizes = {name: value for name, value in (("until", until), ("max_networks", max_networks)) if value is not None}
     how = sampling.given() | sizes
+    where = place.given()
+    if "threads" in how and where.get("executor", "threads") != "threads":
+        other = {"processes": "--workers says how many processes", "dask": "--workers says how many workers"}
+        more = other.get(where["executor"], "the ranks of MPI are its workers")
+        raise SpecificationError(f"--threads {how['threads']} goes with the executor threads; {more}")
     from fanin.engine.machine import widen_vectors
 
     widen_vectors()  # before numba is imported
-    subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", how)
+    subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", how | where)
     check_targets(subjects, output, overwrite, plot, several="all is" if study == ALL else "the folder holds")
     reports, lost = [], None
-    for subject in subjects:
-        report = _run(subject, how, judging.given(), quiet=json)
-        reports.append(report)
-        lost = write_targets(report, output, overwrite, plot)  # only where there is one report
-        if not json:
-            print_table(report, first=len(reports) == 1, layers=layers)
+    with opened_place(**where) as opened:
+        for subject in subjects:
+            report = _run(subject, how | opened, judging.given(), quiet=json)
+            reports.append(report)
+            lost = write_targets(report, output, overwrite, plot)  # only where there is one report
+            if not json:
+                print_table(report, first=len(reports) == 1, layers=layers)
     if json and study == ALL:
         print_json(all_dict(reports))
     elif json:
@@ -183,15 +192,15 @@ def schemes(name: str | None = None, /, *, fan_in: Whole = None, fan_out: Whole 
     return 0
 
 
-for command in (plan_command, compare_command, theory_command):
+for command in (plan_command, compare_command, theory_command, store_command):
     command.register(app)
 
 
 def _run(subject: Study | Report, sampling: dict[str, Any], judging: dict[str, Any], quiet: bool) -> Report:
     """Sample and judge, with progress on standard error; a report is only judged again."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from fanin.progress_display import sampling as shown
     from fanin.report import Report
     from fanin.verification import verify as judge
     from fanin.watch_display import watching
@@ -203,10 +212,8 @@ def _run(subject: Study | Report, sampling: dict[str, Any], judging: dict[str, A
         with watching(console, quiet) as look:
             return judge(subject, **sampling, **judging, look=look)
     total = len(subject.ensembles) * (sampling.get("networks") or subject.networks)
-    columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TextColumn("networks"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("sampling", total=total)
-        return judge(subject, **sampling, **judging, progress=lambda done: bar.advance(task, done))
+    with shown(console, total, quiet) as (progress, look):
+        return judge(subject, **sampling, **judging, progress=progress, look=look)
 
 
 _signalled: list[int] = []
@@ -239,9 +246,10 @@ def main() -> None:
 def _complain_of(error: BaseException) -> int:
     """One sentence on what went wrong, and the exit code; what is a fault of fanin is raised again."""
     if _signalled or isinstance(error, (_Stopped, KeyboardInterrupt)):
+        kept = what_is_kept()
         if signal.SIGTERM in _signalled:
-            return _complain("terminated; nothing was kept", 143)
-        return _complain("interrupted; nothing was kept", 130)
+            return _complain(f"terminated; {kept}", 143)
+        return _complain(f"interrupted; {kept}", 130)
     match error:
         case SpecificationError():
             return _complain(str(error), BAD_INPUT)
@@ -250,6 +258,8 @@ def _complain_of(error: BaseException) -> int:
         case BrokenPipeError():
             drop_output()
             return 0
+        case BrokenOff():
+            return _complain(f"broke off: {error}; {what_is_kept()}", BROKE_OFF)
         case MemoryError() | OSError():
             return _complain(f"broke off: {error or type(error).__name__}", BROKE_OFF)
     raise error

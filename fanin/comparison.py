@@ -19,7 +19,7 @@ from fanin.comparison_sides import Pairing, Side, apart, pair, sampled, side_of
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
 from fanin.provenance import provenance
-from fanin.report import AS_EXPECTED, NOT_AS_EXPECTED, NOT_DECIDED
+from fanin.report import AS_EXPECTED, NOT_AS_EXPECTED, NOT_DECIDED, or_null
 from fanin.result import Result
 from fanin.stats.evidence import Evidence
 from fanin.stats.two_sample import compared, is_scale
@@ -267,14 +267,14 @@ def _plain(one: Compared) -> dict[str, Any]:
         "pair": one.pair,
         "layer": one.layer,
         "quantity": one.quantity,
-        "a": _finite(one.a),
-        "b": _finite(one.b),
+        "a": or_null(one.a),
+        "b": or_null(one.b),
         "scale": one.scale,
-        "difference": _finite(interval.estimate),
-        "low": _finite(interval.low),
-        "high": _finite(interval.high),
+        "difference": or_null(interval.estimate),
+        "low": or_null(interval.low),
+        "high": or_null(interval.high),
         "coverage": interval.coverage,
-        "effect": _finite(one.effect),
+        "effect": or_null(one.effect),
         "tolerance": judged.claim.tolerance,
         "verdict": one.verdict,
         "p_value": judged.p_value,
@@ -285,7 +285,3 @@ def _plain(one: Compared) -> dict[str, Any]:
 def _origin(side: Side) -> dict[str, Any]:
     first = next(iter(side.results.values()))
     return provenance(first.threads) if first.origin is None else first.origin
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

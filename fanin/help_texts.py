@@ -85,3 +85,17 @@ COST = (
     "softmax."
 )
 TARGETS = "Of the last three costs: random bits (default; for softmax a random class), one-hot, or a number for each output."
+
+STORE_EXAMPLES = """
+Examples:
+  fanin verify --networks 1e9 --store runs.fanin
+      keep every finished task; after an interruption the same command goes on from there
+  fanin store list runs.fanin
+      the runs of a store
+  fanin store merge all.fanin one.fanin two.fanin
+      the work of two machines in one store
+  fanin store check all.fanin
+      hold every row against its sha256
+  fanin store export all.fanin 1ce486 --output run.json
+      a run as a result file
+"""

@@ -67,6 +67,24 @@ class SamplingOptions(_Options):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class PlaceOptions(_Options):
+    """Where to sample, and where to keep what is sampled."""
+
+    executor: str | None = None
+    """threads (the default), processes, dask or mpi: where tasks run. The digest is the same everywhere."""
+
+    workers: Whole = None
+    """Processes, or one-thread workers of a Dask cluster on this machine; by default one for each core."""
+
+    dask_address: str | None = None
+    """Scheduler of a Dask cluster that is there already, such as tcp://host:8786."""
+
+    store: str | None = None
+    """A file in which finished tasks are kept: the same command goes on where it was stopped, and a larger one extends it."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class JudgingOptions(_Options):
     """How to judge."""
 

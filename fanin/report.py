@@ -120,10 +120,10 @@ class Report:
             "layer": claim.layer,
             "quantity": claim.quantity,
             "predicted": claim.predicted,
-            "prediction_error": _finite(claim.error),
-            "estimate": _finite(interval.estimate),
-            "low": _finite(interval.low),
-            "high": _finite(interval.high),
+            "prediction_error": or_null(claim.error),
+            "estimate": or_null(interval.estimate),
+            "low": or_null(interval.low),
+            "high": or_null(interval.high),
             "coverage": interval.coverage,
             "tolerance": claim.tolerance,
             "label": claim.label,
@@ -131,7 +131,7 @@ class Report:
             "expected": claim.expected,
             "needed": verdict.networks_needed,
             "p_value": None if claim.assumed else verdict.p_value,
-            "smallest_detectable": None if claim.assumed else _finite(verdict.smallest_detectable),
+            "smallest_detectable": None if claim.assumed else or_null(verdict.smallest_detectable),
             "source": claim.source,
         }
 
@@ -146,5 +146,6 @@ def _shown(scheme: Scheme | tuple[Scheme, ...]) -> str:
     return "; ".join(map(str, scheme)) if isinstance(scheme, tuple) else str(scheme)
 
 
-def _finite(value: float) -> float | None:
+def or_null(value: float) -> float | None:
+    """A number as JSON has them: None for what is not finite."""
     return value if math.isfinite(value) else None

@@ -34,7 +34,7 @@ class Result:
     ensemble, networks, seed, method : what was sampled.
     layers : accumulators by layer, from 1.
     seconds : wall time of sampling and merging.
-    threads : threads (or workers) that were asked for.
+    threads : threads or workers.
     origin : versions and machine of the run, for a result that was read from a file; None for one sampled here.
     """
 

@@ -24,6 +24,7 @@ from fanin.stats.evidence_kinds import Proportion
 from fanin.stats.planning import POWER, networks_for
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, Claim, Verdict, judge
 from fanin.studies import Study
+from fanin.summing import Place
 from fanin.verification import ALPHA, check_alpha, check_factor, check_until, claims_of, judge_all, methods_of, study_of
 
 _PART = 32  # the pilot is this part of the study's default size
@@ -181,7 +182,7 @@ def _measured(
     size = max(step, -(-max(networks // _PART, _LEAST) // step) * step)
     result = longer = simulate(ensemble, size, seed, method, threads=threads, executor=executor)
     while longer.seconds < _LEAST_SECONDS and 2 * longer.networks <= MAX_NETWORKS:
-        longer = extended(longer, 2 * longer.networks, executor)
+        longer = extended(longer, 2 * longer.networks, Place(longer.threads, executor))
     return dataclasses.replace(result, seconds=longer.seconds * result.networks / longer.networks)
 
 

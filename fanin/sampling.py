@@ -1,31 +1,30 @@
-"""`simulate`: a run as a set of tasks on an executor, merged into one result.
+"""`simulate`: networks of an ensemble, sampled and summarised.
 
-The blocks of a run are split into tasks of even, aligned ranges; summaries are merged as they come. The result does not depend on
-the executor, the number of threads, the size of the tasks or the order in which they end.
+The result does not depend on the executor, the number of workers, the size of the tasks, the order in which they end, or what was
+in the store.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
 import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
 
-import numpy as np
-
-from fanin.engine import conditional, direct, network_direct, stream
+from fanin.block_ranges import Range
+from fanin.engine import conditional, direct, stream
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
-from fanin.result import Layer, Result
+from fanin.result import Result
 from fanin.sampling_checks import check_memory, check_own_laws
+from fanin.store import Store
+from fanin.summing import Place, merged, summed
+from fanin.tasks import piece_of, sampler_of
 
 METHODS = ("direct", "conditional", "auto")
-_TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
-_NETWORK_TASK_DRAWS = 8e8  # about a third of a second of one thread
-_RECORDED_DRAWS = 8  # draws that take as long as recording one neuron
 
 
 def simulate(
@@ -35,6 +34,7 @@ def simulate(
     method: str = "direct",
     threads: int | None = None,
     executor: futures.Executor | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
     progress: Callable[[int], object] | None = None,
     blocks_per_task: int | None = None,
 ) -> Result:
@@ -55,16 +55,21 @@ def simulate(
         Threads of the default executor: all available cores by default.
     executor : concurrent.futures.Executor, optional
         Where to run instead of own threads; it is not shut down. Other processes must be able to import fanin.
+        `fanin.open_executor` opens one by name.
+    store : path or Store, optional
+        A file in which finished tasks are kept: what it holds of this run is not sampled again.
     progress : callable, optional
         Called in this thread with the number of networks that a finished task adds.
     blocks_per_task : int, optional
-        Size of a task in blocks, of 2048 single layers (an even number of blocks) or of up to 128 networks. The result does not
-        depend on it.
+        Size of a task in blocks, a power of two; a block has 2048 single layers (of which a task takes 2 at least) or up to 128
+        networks. The result does not depend on it.
 
     Raises
     ------
     SpecificationError
-        For a value that cannot be sampled.
+        For a value that cannot be sampled, or a store that cannot be used.
+    BrokenOff
+        Where workers were lost or the store can no longer be written; what was finished is kept.
 
     Examples
     --------
@@ -76,19 +81,19 @@ def simulate(
         raise SpecificationError(f"ensemble must be a fanin.Ensemble, not {type(ensemble).__name__}")
     networks = whole_number(networks, "networks", 1, stream.MAX_NETWORKS)
     seed = whole_number(seed, "seed", 0, stream.MAX_SEED)
-    threads = available_threads() if threads is None else whole_number(threads, "threads", 1, 4096)
     method = resolved_method(ensemble, method)
-    if executor is not None and not isinstance(executor, futures.Executor):
-        raise SpecificationError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
-    if blocks_per_task is None:
-        blocks_per_task = _default_task(ensemble, method)
-    elif whole_number(blocks_per_task, "blocks_per_task", 1, stream.MAX_BLOCKS) % 2 and sampler_of(ensemble, method) is direct:
-        raise SpecificationError(f"blocks_per_task is {blocks_per_task}; it must be even, so that pairs of blocks stay together")
-    check_memory(ensemble, threads)
+    if blocks_per_task is not None:
+        _check_task(ensemble, method, blocks_per_task)
+    with placed(threads, executor, store, progress) as place:
+        return sampled(ensemble, networks, seed, method, place, blocks_per_task)
+
+
+def sampled(ensemble: Ensemble, networks: int, seed: int, method: str, place: Place, blocks_per_task: int | None = None) -> Result:
+    """As `simulate`, of what is known to be right; method : "direct" or "conditional"."""
+    check_memory(ensemble, place.threads)
     check_own_laws(ensemble)
-    plan = _plan(ensemble, seed, method)
     start = time.perf_counter()
-    layers = _sampled(plan, ensemble, 0, networks, seed, method, threads, executor, progress, blocks_per_task)
+    layers = summed(ensemble, seed, method, Range(0, networks), place, blocks_per_task)
     return Result(
         ensemble=ensemble,
         networks=networks,
@@ -96,72 +101,51 @@ def simulate(
         method=method,
         layers=layers,
         seconds=time.perf_counter() - start,
-        threads=threads,
+        threads=place.workers,
     )
 
 
-def extended(
-    result: Result,
-    networks: int,
+def _check_task(ensemble: Ensemble, method: str, blocks: int) -> None:
+    whole_number(blocks, "blocks_per_task", piece_of(ensemble, method), stream.MAX_BLOCKS)
+    if blocks & (blocks - 1):
+        raise SpecificationError(f"blocks_per_task is {blocks}; it must be a power of two")
+
+
+@contextlib.contextmanager
+def placed(
+    threads: int | None,
     executor: futures.Executor | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
     progress: Callable[[int], object] | None = None,
-) -> Result:
+) -> Iterator[Place]:
+    """Where to compute and keep, from what a user gives; a store that was given as a path is closed at the end."""
+    threads = available_threads() if threads is None else whole_number(threads, "threads", 1, 4096)
+    if executor is not None and not isinstance(executor, futures.Executor):
+        raise SpecificationError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
+    if store is None or isinstance(store, Store):
+        yield Place(threads, executor, store, progress)
+    else:
+        with Store(store, write=True) as opened:
+            yield Place(threads, executor, opened, progress)
+
+
+def extended(result: Result, networks: int, place: Place | None = None) -> Result:
     """A longer run, of which a result is the beginning: only what is missing is sampled.
 
-    result : of a whole number of `step_of` networks. networks : of the longer run. executor, progress : as for `simulate`.
+    result : of a whole number of `step_of` networks. networks : of the longer run.
     """
-    ensemble, seed, method, threads = result.ensemble, result.seed, result.method, result.threads
+    ensemble, seed, method = result.ensemble, result.seed, result.method
     if result.networks % step_of(ensemble, method) or networks <= result.networks:
         raise SpecificationError(f"{result.networks} networks cannot become {networks}; only whole pairs of blocks grow")
-    plan, start, blocks = _plan(ensemble, seed, method), time.perf_counter(), _default_task(ensemble, method)
-    more = _sampled(plan, ensemble, result.networks, networks, seed, method, threads, executor, progress, blocks)
+    start = time.perf_counter()
+    more = summed(ensemble, seed, method, Range(result.networks, networks), place or Place(result.threads))
     seconds = result.seconds + time.perf_counter() - start
-    return dataclasses.replace(result, networks=networks, layers=_merge(result.layers, more), seconds=seconds)
+    return dataclasses.replace(result, networks=networks, layers=merged(result.layers, more), seconds=seconds)
 
 
 def step_of(ensemble: Ensemble, method: str) -> int:
     """Networks of the smallest piece that a run can be extended by."""
-    sampler = sampler_of(ensemble, method)
-    return sampler.block_size(ensemble) * (2 if sampler is direct else 1)
-
-
-def _plan(ensemble: Ensemble, seed: int, method: str) -> Any:
-    """What the sampler works from, once its kernels are compiled."""
-    sampler = sampler_of(ensemble, method)
-    plan = sampler.make_plan(ensemble, seed)
-    sampler.compile_kernels(plan)
-    return plan
-
-
-def _sampled(
-    plan: Any,
-    ensemble: Ensemble,
-    done: int,
-    networks: int,
-    seed: int,
-    method: str,
-    threads: int,
-    executor: futures.Executor | None,
-    progress: Callable[[int], object] | None,
-    blocks_per_task: int,
-) -> dict[int, Layer]:
-    """The summaries of networks number `done` to `networks` - 1."""
-    sampler = sampler_of(ensemble, method)
-    tasks = _tasks(done, networks, blocks_per_task, sampler.block_size(ensemble))
-    if executor is not None:
-        layers = _merge_all(executor, functools.partial(run_task, ensemble, seed, method), tasks, threads, progress)
-        _check_complete(layers, networks - done)
-        return layers
-    stop = np.zeros(1, np.int64)
-    with futures.ThreadPoolExecutor(threads, thread_name_prefix="fanin") as pool:
-        try:
-            layers = _merge_all(pool, functools.partial(_run_here, sampler, plan, stop), tasks, threads, progress)
-        except BaseException:
-            stop[0] = 1
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    _check_complete(layers, networks - done)
-    return layers
+    return piece_of(ensemble, method) * sampler_of(ensemble, method).block_size(ensemble)
 
 
 def resolved_method(ensemble: Ensemble, method: str) -> str:
@@ -174,89 +158,6 @@ def resolved_method(ensemble: Ensemble, method: str) -> str:
     elif ensemble.is_network:
         sampler_of(ensemble, method).check(ensemble)
     return method
-
-
-def sampler_of(ensemble: Ensemble, method: str) -> Any:
-    """The module that samples an ensemble by a method."""
-    if method == conditional.NAME:
-        return conditional
-    return network_direct if ensemble.is_network else direct
-
-
-def run_task(ensemble: Ensemble, seed: int, method: str, first: int, last: int, networks: int) -> dict[int, Layer]:
-    """One task, anywhere: blocks first .. last - 1, of which `networks` networks count."""
-    sampler = sampler_of(ensemble, method)
-    return sampler.sample(sampler.make_plan(ensemble, seed), first, last, networks)
-
-
-def _run_here(sampler: Any, plan: Any, stop: np.ndarray, first: int, last: int, networks: int) -> dict[int, Layer]:
-    return sampler.sample(plan, first, last, networks, stop)
-
-
-def _tasks(done: int, networks: int, blocks_per_task: int, size: int) -> Iterator[tuple[int, int, int]]:
-    """Ranges of blocks of the given size from network `done` on, and the number of networks that count in each."""
-    blocks = -(-networks // size)
-    for first in range(done // size, blocks, blocks_per_task):
-        last = min(first + blocks_per_task, blocks)
-        yield first, last, min(networks, last * size) - first * size
-
-
-def _merge_all(
-    executor: futures.Executor,
-    run: Callable[[int, int, int], dict[int, Layer]],
-    tasks: Iterator[tuple[int, int, int]],
-    workers: int,
-    progress: Callable[[int], object] | None,
-) -> dict[int, Layer]:
-    """Submit tasks in a window of a few per worker, so that memory does not grow with the run, and merge as they end."""
-    total: dict[int, Layer] | None = None
-    waiting: dict[futures.Future[dict[int, Layer]], int] = {}
-    exhausted = False
-    while waiting or not exhausted:
-        while not exhausted and len(waiting) < 3 * workers:
-            task = next(tasks, None)
-            if task is None:
-                exhausted = True
-            else:
-                waiting[executor.submit(run, *task)] = task[2]
-        done, _ = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
-        for future in done:
-            part = future.result()
-            total = part if total is None else _merge(total, part)
-            networks = waiting.pop(future)
-            if progress is not None:
-                progress(networks)
-    assert total is not None
-    return total
-
-
-def _check_complete(layers: dict[int, Layer], networks: int) -> None:
-    """Refuse a sum of tasks that is not the run: a worker that lost networks, or counted some twice."""
-    for number, layer in layers.items():
-        if layer.networks != networks:
-            raise RuntimeError(f"layer {number} holds {layer.networks} networks of the {networks} that were to be sampled")
-
-
-def _merge(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Layer]:
-    """The summaries of both, layer by layer."""
-    return {layer: kept.merge(other[layer]) for layer, kept in one.items()}
-
-
-def _default_task(ensemble: Ensemble, method: str) -> int:
-    """Blocks of a task of about a tenth of a second of one layer, or of about half a second of networks: a power of two."""
-    sampler = sampler_of(ensemble, method)
-    size = sampler.block_size(ensemble)
-    if sampler is direct:
-        inputs = ensemble.inputs
-        draws, blocks, most = inputs.count if inputs.kind == "on" else ensemble.fan_in, 2, _TASK_DRAWS
-        draws += 20
-    else:
-        blocks, most = 1, _NETWORK_TASK_DRAWS
-        pairs = zip(ensemble.widths[:-1], ensemble.widths[1:], strict=True)
-        draws = sum(above * ((below if method == direct.NAME else 0) + _RECORDED_DRAWS) for below, above in pairs)
-    while blocks < 4096 and 2 * blocks * size * draws < most:
-        blocks *= 2
-    return blocks
 
 
 def available_threads() -> int:

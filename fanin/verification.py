@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
@@ -14,18 +17,21 @@ from fanin.engine.spec import Ensemble
 from fanin.engine.stream import MAX_NETWORKS, MAX_SEED
 from fanin.judges import Judge, NetworkJudge, NeuronJudge, judge_of
 from fanin.report import Report
-from fanin.result import Result
-from fanin.sampling import check_method, resolved_method, simulate, whole_number
-from fanin.stats.evidence import Evidence
+from fanin.result import Layer, Result
+from fanin.sampling import check_method, placed, resolved_method, sampled, whole_number
+from fanin.stats.evidence import Evidence, Unknown
 from fanin.stats.network_quantities import recorded_names
 from fanin.stats.network_theory import NetworkTheory
 from fanin.stats.predictions import Theory
 from fanin.stats.two_sample import compared, difference_tolerance, is_scale
 from fanin.stats.verdict import Claim, judge, judged
+from fanin.store import Store
 from fanin.studies import Study
 from fanin.study_file import find_study
+from fanin.summing import Place
 
 ALPHA = 0.01
+_PAUSE, _SHARE = 5.0, 0.02  # seconds between two looks at a run of fixed size, and the share of time that they take, at most
 _LEAST_ALPHA = 1e-300  # its parts are still float64 numbers
 
 
@@ -37,6 +43,7 @@ def verify(
     method: str | None = None,
     threads: int | None = None,
     executor: futures.Executor | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
     alpha: float = ALPHA,
     tolerance: float = 1.0,
     progress: Callable[[int], object] | None = None,
@@ -59,11 +66,12 @@ def verify(
     max_networks : int, optional
         Where a run until decided ends at the latest; by default at 100 times what the study says.
     look : callable, optional
-        Called with the report after each round of a run until decided.
+        Called with a report on what was sampled so far: after each round of a run until decided; otherwise every few seconds, with
+        what is not sampled yet undecided.
     method : str, optional
         As for `simulate`; by default what the study says, which is "direct" as a rule. "auto" takes the conditional sampler where
         it is exact and assumes nothing of what the study claims.
-    seed, threads, executor, progress
+    seed, threads, executor, store, progress
         As for `simulate`.
     alpha : float
         Probability that any of the report's verdicts is wrong, at most.
@@ -99,25 +107,48 @@ def verify(
         size = whole_number(study.networks if networks is None else networks, "networks", 1, MAX_NETWORKS)
         seed = whole_number(seed, "seed", 0, MAX_SEED)
         methods = methods_of(study, method, seed, size)
-        if watched:
-            from fanin.watching import watch
+        most = None if max_networks is None else whole_number(max_networks, "max_networks", 1, MAX_NETWORKS)
+        if not watched:
+            claims_of(study, methods, seed, size)  # what cannot be judged is refused before any work
+        with placed(threads, executor, store, progress) as place:
+            if watched:
+                from fanin.watching import watch
 
-            most = None if max_networks is None else whole_number(max_networks, "max_networks", 1, MAX_NETWORKS)
-            return watch(study, methods, seed, alpha, tolerance, most, threads, executor, progress, look)
-        claims_of(study, methods, seed, size)  # what cannot be judged is refused before any work
-        results = {
-            label: simulate(
-                ensemble,
-                networks=size,
-                seed=seed,
-                method=methods[label],
-                threads=threads,
-                executor=executor,
-                progress=progress,
-            )
-            for label, ensemble in study.ensembles.items()
-        }
+                return watch(study, methods, seed, alpha, tolerance, most, place, look)
+            results = _sampled(study, size, seed, methods, place, alpha, tolerance, look)
     return judge_all(study, results, alpha, tolerance, watched)
+
+
+def _sampled(
+    study: Study,
+    networks: int,
+    seed: int,
+    methods: dict[str, str],
+    place: Place,
+    alpha: float,
+    tolerance: float,
+    look: Callable[[Report], object] | None,
+) -> dict[str, Result]:
+    """The results of a run of fixed size, with a look at what there is so far now and then."""
+    results: dict[str, Result] = {}
+    last = took = 0.0
+
+    def so_far(label: str, layers: dict[int, Layer]) -> None:
+        nonlocal last, took
+        now = time.monotonic()
+        if look is None or now - last < max(_PAUSE, took / _SHARE):
+            return
+        found = Result(
+            study.ensembles[label], next(iter(layers.values())).networks, seed, methods[label], layers, 0.0, place.workers
+        )
+        look(judge_all(study, results | {label: found}, alpha, tolerance, methods=methods))
+        last = time.monotonic()
+        took = last - now
+
+    for label, ensemble in study.ensembles.items():
+        here = dataclasses.replace(place, so_far=functools.partial(so_far, label))
+        results[label] = sampled(ensemble, networks, seed, methods[label], here)
+    return results
 
 
 def methods_of(study: Study, method: str | None, seed: int, networks: int) -> dict[str, str]:
@@ -247,14 +278,20 @@ def _unit(judge: Judge, layer: int) -> float:
 
 
 def judge_all(
-    study: Study, results: dict[str, Result], alpha: float = ALPHA, tolerance: float = 1.0, watched: bool = False
+    study: Study,
+    results: dict[str, Result],
+    alpha: float = ALPHA,
+    tolerance: float = 1.0,
+    watched: bool = False,
+    methods: dict[str, str] | None = None,
 ) -> Report:
     """Judge what was sampled. One simultaneous interval per claim: each may miss with probability alpha over their number.
 
-    watched : whether the size of the run was chosen by looking at it.
+    watched : whether the size of the run was chosen by looking at it. methods : sampler by ensemble, where some of the ensembles
+    are not sampled yet: nothing is known of these.
     """
     first = next(iter(results.values()))
-    methods = {label: result.method for label, result in results.items()}
+    methods = methods or {label: result.method for label, result in results.items()}
     own = claims_of(study, methods, first.seed, first.networks)
     claims = [dataclasses.replace(claim, tolerance=claim.tolerance * tolerance) for claim in own]
     judges = {
@@ -264,6 +301,8 @@ def judge_all(
     error = alpha / judged(claims)
 
     def evidence(label: str, quantity: str, layer: int) -> Evidence:
+        if label not in results and label in methods:
+            return Unknown()
         return judges[label].evidence(quantity, layer, results[label].layers[layer])
 
     verdicts = []
@@ -271,9 +310,9 @@ def judge_all(
         found = evidence(claim.ensemble, claim.quantity, claim.layer)
         if claim.against:
             other = evidence(claim.against, claim.quantity, claim.against_layer or claim.layer)
-            independent = streams[claim.ensemble] != streams[claim.against]
+            independent = streams.get(claim.ensemble) != streams.get(claim.against)
             found = compared(found, other, scale=is_scale(claim.quantity), independent=independent)
-        verdicts.append(judge(claim, found, results[claim.ensemble].networks, error, watched))
+        verdicts.append(judge(claim, found, results[claim.ensemble].networks if claim.ensemble in results else 0, error, watched))
     return Report(study=study, results=results, verdicts=verdicts, alpha=alpha, tolerance=tolerance, watched=watched)
 
 

@@ -37,11 +37,15 @@ def watching(console: Console, quiet: bool) -> Iterator[Any]:
 
 def look_line(report: Report, seconds: float) -> str:
     """How far a run is."""
+    networks = next(iter(report.results.values())).networks
+    return f"{networks:,} networks per ensemble: {decided_words(report)}, {seconds:.1f} s"
+
+
+def decided_words(report: Report) -> str:
+    """How many claims are decided, and refuted."""
     judged = [verdict for verdict in report.verdicts if verdict.verdict != ASSUMED]
     decided, refuted = (sum(test(verdict) for verdict in judged) for test in (_is_decided, _is_refuted))
-    networks = next(iter(report.results.values())).networks
-    words = f"{networks:,} networks per ensemble: {decided} of {len(judged)} claims decided"
-    return f"{words}{f', {refuted} refuted' if refuted else ''}, {seconds:.1f} s"
+    return f"{decided} of {len(judged)} claims decided{f', {refuted} refuted' if refuted else ''}"
 
 
 def look_view(report: Report, console: Console, seconds: float) -> Group:

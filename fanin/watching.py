@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent import futures
 
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
 from fanin.judges import Judge, judge_of
 from fanin.report import Report
 from fanin.result import Result
-from fanin.sampling import extended, simulate, step_of
+from fanin.sampling import available_threads, extended, sampled, step_of
 from fanin.stats.planning import networks_for
 from fanin.stats.sequences import LOOKS
 from fanin.stats.verdict import CONFIRMED, UNDECIDED, Claim, Verdict
 from fanin.studies import Study
+from fanin.summing import Place
 from fanin.verification import claims_of, judge_all
 
 GROWTH = 1.25
@@ -37,14 +37,13 @@ def watch(
     alpha: float,
     tolerance: float,
     max_networks: int | None = None,
-    threads: int | None = None,
-    executor: futures.Executor | None = None,
-    progress: Callable[[int], object] | None = None,
+    place: Place | None = None,
     look: Callable[[Report], object] | None = None,
 ) -> Report:
     """Sample a study until every claim is decided, or never will be as networks are lost, or up to `max_networks` per ensemble.
 
-    methods : sampler by ensemble. look : called with the report of every look. The rest as for `verify`.
+    methods : sampler by ensemble. place : where it is computed and kept. look : called with the report of every look. The rest as
+    for `verify`.
 
     Raises
     ------
@@ -52,20 +51,19 @@ def watch(
         Where the run could never end (a tolerance of zero), is too short to decide a claim, or has no sequence (rows in turn).
     """
     sizes = look_sizes(study, methods, max_networks)
+    place = place or Place(available_threads())
     _check(study, methods, seed, sizes[0], tolerance)
     results: dict[str, Result] = {}
     report = None
     for number, size in enumerate(sizes):
         for label, ensemble in study.ensembles.items():
             if number == 0:
-                results[label] = simulate(
-                    ensemble, size, seed, methods[label], threads=threads, executor=executor, progress=progress
-                )
+                results[label] = sampled(ensemble, size, seed, methods[label], place)
             else:
-                results[label] = extended(results[label], size, executor, progress)
+                results[label] = extended(results[label], size, place)
         report = judge_all(study, dict(results), alpha, tolerance, watched=True)
         if number == 0:
-            _check_size(_pilot(study, report, methods, seed, threads, executor), sizes[-1])
+            _check_size(_pilot(study, report, methods, seed, place), sizes[-1])
         if look is not None:
             look(report)
         if all(verdict.verdict != UNDECIDED or verdict.evidence.is_lost for verdict in report.verdicts):
@@ -74,17 +72,12 @@ def watch(
     return report
 
 
-def _pilot(
-    study: Study, first: Report, methods: dict[str, str], seed: int, threads: int | None, executor: futures.Executor | None
-) -> list[Verdict]:
+def _pilot(study: Study, first: Report, methods: dict[str, str], seed: int, place: Place) -> list[Verdict]:
     """Verdicts at the usual first look, from which needs are foreseen: those of the run's own, or of a longer one."""
     usual = look_sizes(study, methods)[0]
     if next(iter(first.results.values())).networks >= usual:
         return first.verdicts
-    results = {
-        label: simulate(ensemble, usual, seed, methods[label], threads=threads, executor=executor)
-        for label, ensemble in study.ensembles.items()
-    }
+    results = {label: sampled(ensemble, usual, seed, methods[label], place) for label, ensemble in study.ensembles.items()}
     return judge_all(study, results, first.alpha, first.tolerance, watched=True).verdicts
 
 

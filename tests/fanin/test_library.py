@@ -132,7 +132,7 @@ def test_a_file_is_read_as_written(tmp_path, suffix):
         (lambda: fanin.simulate(fanin.Ensemble((2, 1)), networks=True), "networks is True"),
         (lambda: fanin.simulate(fanin.Ensemble((2, 1)), networks=0.5), "networks is 0.5"),
         (lambda: fanin.simulate(fanin.Ensemble((2, 1)), executor=3), "executor must be a concurrent.futures.Executor"),
-        (lambda: fanin.simulate(fanin.Ensemble((2, 1)), blocks_per_task=3), "blocks_per_task is 3; it must be even"),
+        (lambda: fanin.simulate(fanin.Ensemble((2, 1)), blocks_per_task=3), "blocks_per_task is 3; it must be a power of two"),
         (lambda: fanin.verify(3), "verify takes a study, an ensemble, a result or a report, not int"),
         (lambda: fanin.Ensemble((2, 1), scheme=3), "scheme must be a name or a Scheme"),
         (lambda: fanin.Ensemble((2, 1), inputs=3), "inputs must be a description or an Inputs"),

@@ -122,7 +122,7 @@ for options in json.loads(sys.argv[1]):
 def digest(options, method, networks=700):
     """In this process, with two threads and tasks of another size."""
     ensemble = fanin.Ensemble((20, 33, 17, 9), **options)
-    return fanin.simulate(ensemble, networks=networks, seed=7, method=method, threads=2, blocks_per_task=3).digest
+    return fanin.simulate(ensemble, networks=networks, seed=7, method=method, threads=2, blocks_per_task=4).digest
 
 
 def other_code():

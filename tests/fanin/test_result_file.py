@@ -104,7 +104,7 @@ def test_a_loaded_report_shows_the_machine_of_the_run(report, path):
 
 def test_it_is_judged_again_without_sampling(report, path, monkeypatch):
     report.save(path)
-    monkeypatch.setattr("fanin.sampling.run_task", None)
+    monkeypatch.setattr("fanin.summing.sample_here", None)
     monkeypatch.setattr("fanin.engine.direct.sample", None)
     saved = result_file.read(path)
     assert (saved.alpha, saved.tolerance) == (0.05, 7.0)

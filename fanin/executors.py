@@ -1,0 +1,159 @@
+"""Executors by name: threads, processes, a Dask cluster, MPI. Any other `concurrent.futures.Executor` is used as it is.
+
+Guarantee: a process that dies is replaced, and only the tasks that it had are given out again. No process is forked: workers start
+from a fresh interpreter. Executors between machines send Python objects as pickles and belong in a network that is trusted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from typing import Any
+
+from fanin.engine.errors import SpecificationError
+
+EXECUTORS = ("threads", "processes", "dask", "mpi")
+WAIT = 10.0
+"""Seconds in which the scheduler of a Dask cluster must answer."""
+
+_MPI_START = "mpiexec -n 4 python -m mpi4py.futures -m fanin verify --executor mpi"
+
+
+@contextmanager
+def open_executor(name: str, workers: int | None = None, address: str | None = None) -> Iterator[futures.Executor | None]:
+    """The executor of a name; None for threads, which `simulate` makes itself.
+
+    workers : processes, or one-thread workers of a Dask cluster of this machine; by default one for each core. With MPI and with a
+    cluster that is there already, their number is known. address : of the scheduler of a Dask cluster, such as tcp://host:8786.
+
+    Raises
+    ------
+    SpecificationError
+        For a name, a number or an address that cannot be used, or a package that is not installed.
+    """
+    if name not in EXECUTORS:
+        raise SpecificationError(f"executor is {name!r}; known are {', '.join(EXECUTORS)}")
+    if address is not None and name != "dask":
+        raise SpecificationError(f"dask_address is {address}, and the executor is {name}; it goes with dask")
+    if workers is not None and not 1 <= workers <= 4096:
+        raise SpecificationError(f"workers is {workers}; it must lie between 1 and 4096")
+    if workers is not None and (name in ("threads", "mpi") or address is not None):
+        other = {"threads": "threads says how many", "mpi": "mpiexec says how many"}.get(name, "the cluster has its own")
+        raise SpecificationError(f"workers is {workers}, and with {'an address' if address else name} it is not asked for: {other}")
+    if name == "threads":
+        yield None
+    elif name == "processes":
+        with Processes(workers or _cores()) as executor:
+            yield executor
+    elif name == "dask":
+        with _dask(workers or _cores(), address) as executor:
+            yield executor
+    else:
+        with _mpi() as executor:
+            yield executor
+
+
+def workers_of(executor: futures.Executor, otherwise: int) -> int:
+    """Tasks that an executor works on at a time, where it says so."""
+    found = getattr(executor, "workers", None) or getattr(executor, "num_workers", None) or getattr(executor, "_max_workers", None)
+    return found if isinstance(found, int) and found > 0 else otherwise
+
+
+class Processes(futures.Executor):
+    """Worker processes, each with a queue of its own, so that one that dies takes only its own tasks with it."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pools = [self._pool() for _ in range(workers)]
+        self._load = [0] * workers
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
+        """Give a task to the process that has the fewest."""
+        at = min(range(self.workers), key=self._load.__getitem__)
+        try:
+            future = self._pools[at].submit(fn, *args, **kwargs)
+        except futures.BrokenExecutor:
+            self._pools[at].shutdown(wait=False, cancel_futures=True)
+            self._pools[at] = self._pool()
+            future = self._pools[at].submit(fn, *args, **kwargs)
+        self._load[at] += 1
+        future.add_done_callback(lambda _: self._rest(at))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End all processes."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=cancel_futures)
+        for pool in self._pools:
+            pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def __exit__(self, error: type[BaseException] | None, *_more: object) -> None:
+        self.shutdown(wait=True, cancel_futures=error is not None)
+
+    def _rest(self, at: int) -> None:
+        self._load[at] -= 1
+
+    @staticmethod
+    def _pool() -> futures.ProcessPoolExecutor:
+        return futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches all processes of a terminal: the parent answers it."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
+    _require("distributed", "dask")
+    import distributed
+
+    if address is not None:
+        try:
+            client = distributed.Client(address, timeout=WAIT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise SpecificationError(f"no Dask scheduler answers at {address}: {' '.join(str(error).split())}") from None
+        with client:
+            if not client.nthreads():
+                raise SpecificationError(f"the Dask scheduler at {address} has no workers; start some")
+            yield _dask_executor(client)
+        return
+    local: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
+    with (
+        distributed.LocalCluster(n_workers=workers, **local) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield _dask_executor(client)
+
+
+def _dask_executor(client: Any) -> futures.Executor:
+    executor = client.get_executor(pure=False)
+    executor.workers = sum(client.nthreads().values())
+    return executor
+
+
+@contextmanager
+def _mpi() -> Iterator[futures.Executor]:
+    _require("mpi4py", "mpi")
+    if "mpi4py.futures" not in sys.modules:  # the pool that it makes of the ranks is there before fanin starts
+        raise SpecificationError(f"executor mpi has no workers; start it as: {_MPI_START}")
+    from mpi4py import futures as mpi
+
+    with mpi.MPIPoolExecutor() as executor:
+        yield executor
+
+
+def _require(package: str, extra: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise SpecificationError(f"executor {extra} needs {package}, which is not installed; pip install 'fanin[{extra}]'")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

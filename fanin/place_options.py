@@ -1,0 +1,42 @@
+"""The executor and the store that the command line asks for: opened once for all studies of a run, and closed at its end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+_stores: list[str] = []
+"""Names of stores that were opened, for what is said at the end of a run that broke off."""
+
+
+@contextmanager
+def opened_place(
+    executor: str | None = None, workers: int | None = None, dask_address: str | None = None, store: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Keywords of `verify`: an executor and a store that are open."""
+    given: dict[str, Any] = {}
+    with ExitStack() as stack:
+        if executor is not None or workers is not None or dask_address is not None:
+            from fanin.executors import open_executor
+
+            name = executor or ("threads" if dask_address is None else "dask")
+            given["executor"] = stack.enter_context(open_executor(name, workers, dask_address))
+        if store is not None:
+            from fanin.store import Store
+
+            given["store"] = stack.enter_context(Store(store, write=True, notice=_say))
+            _stores.append(store)
+        yield given
+
+
+def _say(sentence: str) -> None:
+    print(f"fanin: {sentence}", file=sys.stderr)
+
+
+def what_is_kept() -> str:
+    """What a run that broke off leaves, in words."""
+    if not _stores:
+        return "nothing was kept; --store FILE keeps what is finished"
+    return f"what was finished is kept in {_stores[-1]}; the same command goes on from there"

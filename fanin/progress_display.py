@@ -1,0 +1,111 @@
+"""A run of fixed size as it is sampled: networks done, rate, time left and claims decided so far, on standard error.
+
+On a terminal one line in place; elsewhere a line every half minute, so that a log of hours stays short.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from fanin.report import Report
+from fanin.watch_display import decided_words
+
+_EVERY = 30.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class _Run:
+    """How far a run is. A rate is that since the first task ended: what came from a store, or was compiled, says nothing of it."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.words = total, 0, ""
+        self.begun = self.first = 0.0
+
+    def add(self, networks: int) -> None:
+        """So many networks more."""
+        self.done += networks
+        if not self.begun:
+            self.begun, self.first = time.monotonic(), self.done
+
+    @property
+    def rate(self) -> float:
+        """Networks a second; 0 while nothing is known of it."""
+        passed = time.monotonic() - self.begun
+        return (self.done - self.first) / passed if self.begun and passed > 1.0 else 0.0
+
+    @property
+    def speed(self) -> str:
+        """Rate, time left and claims decided, as far as they are known."""
+        parts = []
+        if self.rate > 0.0:
+            parts = [f"{self.rate:.3g} a second", f"{_span((self.total - self.done) / self.rate)} left"]
+        return ", ".join([*parts, self.words] if self.words else parts)
+
+
+@contextmanager
+def sampling(
+    console: Console, total: int, quiet: bool
+) -> Iterator[tuple[Callable[[int], object], Callable[[Report], object] | None]]:
+    """Two functions that show a run of `total` networks: for finished tasks, and for reports on what there is so far."""
+    if quiet:
+        yield lambda _networks: None, None
+    elif console.is_terminal:
+        with _bar(console, total) as shown:
+            yield shown
+    else:
+        yield _lines(console, total)
+
+
+@contextmanager
+def _bar(console: Console, total: int) -> Iterator[tuple[Callable[[int], object], Callable[[Report], object]]]:
+    run = _Run(total)
+    columns = (
+        TextColumn("sampling"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("networks"),
+        TextColumn("{task.fields[speed]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task: Any = bar.add_task("sampling", total=total, speed="")
+
+        def progress(networks: int) -> None:
+            run.add(networks)
+            bar.update(task, completed=run.done, speed=run.speed)
+
+        def look(report: Report) -> None:
+            run.words = decided_words(report)
+            bar.update(task, speed=run.speed)
+
+        yield progress, look
+
+
+def _lines(console: Console, total: int) -> tuple[Callable[[int], object], Callable[[Report], object]]:
+    run = _Run(total)
+    last = time.monotonic()
+
+    def progress(networks: int) -> None:
+        nonlocal last
+        run.add(networks)
+        if time.monotonic() - last > _EVERY:
+            last = time.monotonic()
+            print(f"{run.done:,} of {total:,} networks, {run.speed}", file=console.file, flush=True)
+
+    def look(report: Report) -> None:
+        run.words = decided_words(report)
+
+    return progress, look
+
+
+def _span(seconds: float) -> str:
+    """A time in the two largest units of it."""
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {int(seconds) % 60} s" if minutes else f"{seconds:.0f} s"

@@ -1,0 +1,195 @@
+"""The SQLite file of a store: how it is opened, how a transaction is made durable, and what its errors mean in words.
+
+Guarantee: a transaction that was committed is on the disk, and one that was not leaves no trace, also where the process is killed
+or the power fails (write-ahead log, full synchronisation). On a network file system, where the log's shared memory does not work,
+the older rollback journal is used. A signal that arrives within a transaction is answered after it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fanin.broken_off import BrokenOff
+from fanin.engine.errors import SpecificationError
+
+FORMAT = 1
+APPLICATION = 0x66616E69  # "fani", as SQLite's application id
+WAIT = 30.0
+"""Seconds that a writer waits for another to finish its transaction."""
+
+_TABLES = (
+    "CREATE TABLE runs (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, specification TEXT NOT NULL)",
+    "CREATE TABLE summaries (run INTEGER NOT NULL, first INTEGER NOT NULL, blocks INTEGER NOT NULL, "
+    "sha256 BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (run, first, blocks))",
+)
+_NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "fuse.", "ocfs2", "orangefs", "panfs")
+_NO_ROOM = (sqlite3.SQLITE_FULL,)
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def connect(path: Path, write: bool, damaged: bool = False) -> sqlite3.Connection:
+    """Open a store, or make one where there is no file and it is to be written.
+
+    damaged : take also one whose pages do not fit together, to read what can be read.
+
+    Raises
+    ------
+    SpecificationError
+        Where the file is not a store of this version, cannot be opened or is damaged.
+    """
+    if path.is_dir():
+        raise SpecificationError(f"{path} is a folder; give the name of a store")
+    if write:
+        if not path.parent.is_dir():
+            raise SpecificationError(f"{path} cannot be written: the folder {path.parent} does not exist")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise SpecificationError(f"{path} cannot be written: it is read-only")
+    elif not path.is_file():
+        raise SpecificationError(f"{path} cannot be read: there is no such file")
+    is_new = not path.exists() or path.stat().st_size == 0
+    if is_new and not write:
+        raise SpecificationError(f"{path} is empty; it is not a store")
+    try:
+        mode = "rwc" if write else "ro"
+        link = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=WAIT, isolation_level=None)
+    except sqlite3.Error as error:
+        raise SpecificationError(f"{path} cannot be opened: {error}") from None
+    try:
+        if is_new:
+            _create(link, path)
+        _check(link, path, damaged)
+        if write:
+            _make_durable(link, path)
+    except sqlite3.Error as error:
+        link.close()
+        refuse(path, error)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _create(link: sqlite3.Connection, path: Path) -> None:
+    _make_durable(link, path)
+    with transaction(link, path):
+        if link.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:  # nobody was faster
+            for table in _TABLES:
+                link.execute(table)
+            link.execute(f"PRAGMA application_id = {APPLICATION}")
+            link.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _check(link: sqlite3.Connection, path: Path, damaged: bool) -> None:
+    if link.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+        raise SpecificationError(f"{path} is not a store of fanin")
+    version = link.execute("PRAGMA user_version").fetchone()[0]
+    if version != FORMAT:
+        age = "a newer version of fanin" if version > FORMAT else "another version of fanin"
+        raise SpecificationError(f"{path} is a store of format {version}, of {age}; this one reads format {FORMAT}")
+    tables = dict(link.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall())
+    if tables != {table.split()[2]: table for table in _TABLES}:
+        raise SpecificationError(f"{path} does not have the tables of a store; it was changed or damaged")
+    if not damaged and link.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise SpecificationError(_damaged(path))
+
+
+def _make_durable(link: sqlite3.Connection, path: Path) -> None:
+    if is_on_network(path):
+        link.execute("PRAGMA journal_mode = DELETE")
+        link.execute("PRAGMA synchronous = EXTRA")
+    else:
+        link.execute("PRAGMA journal_mode = WAL")
+        link.execute("PRAGMA synchronous = FULL")
+
+
+def is_on_network(path: Path) -> bool:
+    """Whether a file lies on a network file system, as far as the system says."""
+    place, kind, length = str(path.absolute().parent.resolve()), "", -1
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    for line in mounts:
+        _, folder, found, *_ = line.split(" ")
+        folder = folder.encode().decode("unicode_escape") if "\\" in folder else folder
+        inside = place == folder or place.startswith(folder.rstrip("/") + "/")
+        if inside and len(folder) >= length:
+            kind, length = found, len(folder)
+    return kind.startswith(_NETWORK)
+
+
+@contextmanager
+def transaction(link: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """All that is done within is kept together, or none of it. Signals wait until it is over.
+
+    Raises
+    ------
+    BrokenOff
+        Where the file cannot be written any longer: a full disk, a failing one, another program that does not end.
+    """
+    with _signals_later():
+        try:
+            link.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                link.execute("COMMIT")
+            except BaseException:
+                if link.in_transaction:
+                    link.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise BrokenOff(f"{path} could not be written: {_reason(error)}; all that was committed before is kept") from None
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """SIGINT and SIGTERM are handled at the end, where this is the thread that handles them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[tuple[int, Any]] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *given: arrived.append(given)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number, _ in arrived:
+            signal.raise_signal(number)
+
+
+def refuse(path: Path, error: sqlite3.Error) -> NoReturn:
+    """An error in reading as a sentence."""
+    if _code(error) in _LOCKED:
+        raise SpecificationError(f"{path} is locked by another program; wait until it has finished, or take another file") from None
+    if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT):
+        raise SpecificationError(_damaged(path)) from None
+    if _code(error) == sqlite3.SQLITE_NOTADB:
+        raise SpecificationError(f"{path} is not a store of fanin") from None
+    raise SpecificationError(f"{path} cannot be used: {_reason(error)}") from None
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged; fanin store merge NEW {path} saves what can still be read to a new store"
+
+
+def _reason(error: sqlite3.Error) -> str:
+    code = _code(error)
+    if code in _NO_ROOM:
+        return "the disk is full"
+    if code in _LOCKED:
+        return f"another program has locked it for {WAIT:.0f} s"
+    return str(error)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
