@@ -33,11 +33,21 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
     "sequences": ("sequences", "sequences", 100_000),
     "coverage": ("coverage", "coverage", 100_000, 100_000),
     "faults": ("faults", "faults"),
-    "mutants": ("mutants", "mutants", 60, 20),
+    "mutants": ("mutants", "mutants", 30, 10),
     "watched-runs": ("watching", "watched_runs", 250),
-    "watching-single-neuron": ("watching", "cost_of_watching", "single-neuron", 200),
-    "watching-random-inputs": ("watching", "cost_of_watching", "random-inputs", 200),
-    "watching-deep": ("watching", "cost_of_watching", "deep", 200),
+    **{
+        f"watching-{name}": ("watching", "cost_of_watching", name, seeds)
+        for name, seeds in {
+            "single-neuron": 200,
+            "random-inputs": 200,
+            "real-inputs": 200,
+            "deep": 40,
+            "costs": 10,
+            "depth": 20,
+            "finite-width": 5,
+            "samplers": 5,
+        }.items()
+    },
     "fuzz-readers": ("fuzz_readers", "fuzz_readers", 100_000),
     "fuzz-studies": ("fuzz_studies", "fuzz_studies", 100_000),
     "fuzz-results": ("fuzz_results", "fuzz_results", 100_000),

@@ -10,6 +10,7 @@ fixed size needs for the same claim with probability 0.9 (`plan`).
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 
 from scipy import stats
@@ -75,6 +76,7 @@ def cost_of_watching(name: str, seeds: int) -> str:
     announced = {planned.claim.id: planned.needed for planned in plan(study).claims}
     decided: dict[str, list[int]] = {claim: [] for claim in announced}
     kinds: dict[str, str] = {}
+    first_look = look_sizes(study, methods_of(study, None, 0, study.networks))[0]
     for seed in range(seeds):
         first: dict[str, int] = {}
 
@@ -86,14 +88,19 @@ def cost_of_watching(name: str, seeds: int) -> str:
 
         watch(study, methods_of(study, None, seed, study.networks), seed, 0.01, 1.0, look=note)
         for claim, sizes in decided.items():
-            sizes.append(first[claim])
-    ratios = {claim: statistics.fmean(sizes) / (announced[claim] or 1) for claim, sizes in decided.items()}
+            if claim in first:  # one that lies on its edge is never decided
+                sizes.append(first[claim])
+    ratios = {claim: [size / (announced[claim] or 1) for size in sizes] for claim, sizes in decided.items() if sizes}
+    means = {claim: statistics.fmean(found) for claim, found in ratios.items()}
     lines = []
     for kind in ("gaussian", "exact", "bounded", "asymptotic"):
-        found = {claim: ratio for claim, ratio in ratios.items() if kinds[claim] == kind}
+        found = {claim: mean for claim, mean in means.items() if kinds[claim] == kind}
         if found:
             worst = max(found, key=found.__getitem__)
+            error = statistics.stdev(ratios[worst]) / math.sqrt(seeds) if seeds > 1 else math.nan
+            least = "" if announced[worst] and announced[worst] > first_look else ", which needs less than the first look has"
             lines.append(
-                f"{kind}: {len(found)} claims, median {statistics.median(found.values()):.2f}, most {found[worst]:.2f} ({worst})"
+                f"{kind}: {len(found)} claims, median {statistics.median(found.values()):.2f}, most {found[worst]:.2f} "
+                f"(standard error {error:.2f}; {worst}{least})"
             )
     return f"{seeds} seeds; " + "; ".join(lines)
