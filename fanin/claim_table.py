@@ -113,5 +113,5 @@ def what_decides(verdicts: list[Verdict]) -> list[str]:
         if verdict.networks_needed is None:
             lines.append(f"{claim.id}: no number of networks seems to decide it")
         else:
-            lines.append(f"{claim.id}: about {verdict.networks_needed:.2g} networks per ensemble would decide it")
+            lines.append(f"{claim.id}: at least about {verdict.networks_needed:.2g} networks per ensemble would decide it")
     return lines

@@ -70,7 +70,7 @@ def side_of(
     if isinstance(subject, Result):
         label = "layers" if isinstance(subject.ensemble.scheme, tuple) else str(subject.ensemble.scheme)
         study = Study("result", "", {label: subject.ensemble}, networks=subject.networks)
-        return _sampled_side(_name(study), study, {label: subject}, False)
+        return _sampled_side(_name(study), study, {label: subject}, subject.watched)
     if isinstance(subject, Report):
         return _sampled_side(_name(subject.study), subject.study, subject.results, subject.watched)
     if isinstance(subject, str) and Path(subject).suffix.lower() in RESULTS:

@@ -171,7 +171,7 @@ def _undecided(comparison: Comparison) -> list[str]:
     lines = []
     if needed:
         some = f"{len(needed)} of the {len(found)}" if len(needed) < len(found) else f"the {len(found)}"
-        lines.append(f"about {max(needed):.2g} networks per ensemble would decide {some} that are undecided")
+        lines.append(f"at least about {max(needed):.2g} networks per ensemble would decide {some} that are undecided")
     if never := [one for one in found if one.judged.networks_needed is None]:
         names = list(dict.fromkeys(one.quantity for one in never))
         more = f" and {len(names) - _MOST_UNDECIDED} more" if len(names) > _MOST_UNDECIDED else ""

@@ -7,9 +7,11 @@ from a fresh interpreter. Executors between machines send Python objects as pick
 from __future__ import annotations
 
 import importlib.util
+import math
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ EXECUTORS = ("threads", "processes", "dask", "mpi")
 WAIT = 10.0
 """Seconds in which the scheduler of a Dask cluster must answer."""
 
+_AGE = 5.0  # seconds after which a cluster is asked again for its workers
 _MPI_START = "mpiexec -n 4 python -m mpi4py.futures -m fanin verify --executor mpi"
 
 
@@ -103,6 +106,29 @@ class Processes(futures.Executor):
         return futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
 
 
+class Cluster(futures.Executor):
+    """A Dask cluster, of which workers may come and go. client : connected to its scheduler."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._inner = client, client.get_executor(pure=False)
+        self._workers, self._asked = 0, -math.inf
+
+    @property
+    def workers(self) -> int:
+        """Threads of the workers that are there now, or were a few seconds ago; at least 1."""
+        if time.monotonic() - self._asked > _AGE:
+            self._workers, self._asked = sum(self._client.nthreads().values()), time.monotonic()
+        return max(self._workers, 1)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
+        """Give a task to the scheduler."""
+        return self._inner.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more tasks."""
+        self._inner.shutdown(wait=wait)
+
+
 def _ignore_interrupts() -> None:
     """Ctrl-C reaches all processes of a terminal: the parent answers it."""
     import signal
@@ -123,20 +149,14 @@ def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
         with client:
             if not client.nthreads():
                 raise SpecificationError(f"the Dask scheduler at {address} has no workers; start some")
-            yield _dask_executor(client)
+            yield Cluster(client)
         return
     local: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
     with (
         distributed.LocalCluster(n_workers=workers, **local) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
-        yield _dask_executor(client)
-
-
-def _dask_executor(client: Any) -> futures.Executor:
-    executor = client.get_executor(pure=False)
-    executor.workers = sum(client.nthreads().values())
-    return executor
+        yield Cluster(client)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ class Result:
     seconds : wall time of sampling and merging.
     threads : threads or workers.
     origin : versions and machine of the run, for a result that was read from a file; None for one sampled here.
+    watched : whether the size of the run was chosen by looking at it: then it is judged by confidence sequences.
     """
 
     ensemble: Ensemble
@@ -46,6 +47,7 @@ class Result:
     seconds: float
     threads: int
     origin: dict[str, Any] | None = None
+    watched: bool = False
 
     @property
     def is_network(self) -> bool:

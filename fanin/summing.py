@@ -22,14 +22,17 @@ from fanin.executors import workers_of
 from fanin.layer_bytes import from_bytes
 from fanin.result import Layer
 from fanin.store import Store
-from fanin.store.specification import specification_of
+from fanin.store.specification import Specification
 from fanin.tasks import Job, Task, finished, piece_of, row_of, sample_elsewhere, sample_here, sampler_of, taken
 
 _TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
 _NETWORK_TASK_DRAWS = 8e8  # about a third of a second of one thread
 _RECORDED_DRAWS = 8  # draws that take as long as recording one neuron
 _LONGER = 4
-"""Times that a task is longer where its summary is sent or kept."""
+"""Times that a task is longer where its summary is sent or kept, at least."""
+
+_WORKERS = 5
+"""Workers for each such time: with more workers tasks are longer, so that this process gets some fifty summaries a second."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,10 @@ class Place:
 
 
 def summed(
-    ensemble: Ensemble, seed: int, method: str, networks: Range, place: Place, blocks_per_task: int | None = None
+    specification: Specification, job: Job, networks: Range, place: Place, blocks_per_task: int | None = None
 ) -> dict[int, Layer]:
     """The summary of networks number `networks.first` to `networks.last` - 1, by layer. The first begins a piece of blocks."""
-    specification = specification_of(ensemble, seed, method)
-    job = Job(ensemble, seed, method, specification.key)
+    ensemble, method = job.ensemble, job.method
     size, piece = job.sampler.block_size(ensemble), piece_of(ensemble, method)
     whole = Range(networks.first // size, networks.last // (size * piece) * piece)
     total: dict[int, Layer] = {}
@@ -117,7 +119,6 @@ def _sampled(job: Job, tasks: Iterator[Task], place: Place, kept: bool) -> Itera
             yield task, layers, row
         return
     stop = np.zeros(1, np.int64)
-    _ = job.plan  # compiled before threads share it
     with futures.ThreadPoolExecutor(place.threads, thread_name_prefix="fanin") as pool:
         try:
             run = functools.partial(_sample_in_thread, job, stop, kept)
@@ -155,4 +156,6 @@ def _usual_task(ensemble: Ensemble, method: str, place: Place) -> int:
         draws = sum(above * ((below if method == direct.NAME else 0) + _RECORDED_DRAWS) for below, above in pairs)
     while blocks < 4096 and 2 * blocks * size * draws < most:
         blocks *= 2
-    return blocks if place.executor is None and place.store is None else _LONGER * blocks
+    if place.executor is None and place.store is None:
+        return blocks
+    return blocks << (max(_LONGER, place.workers // _WORKERS) - 1).bit_length()

@@ -20,6 +20,8 @@ from fanin.stats.verdict import ASSUMED, UNDECIDED, Verdict
 
 WIDTH = 80
 _MOST_UNDECIDED = 10
+_ADVICE = "--until decided goes on until they are, at the same error rate; another fixed size needs another seed to keep it"
+
 
 __all__ = ["WIDTH", "meaning", "parts_of_variance", "plain_text", "print_report"]
 
@@ -72,7 +74,10 @@ def print_report(report: Report, console: Console, layers: bool = False) -> None
 
         print_diagnoses(report.diagnoses, console)
     console.print()
-    for line in _undecided(report.verdicts, bool(profiles), layers):
+    lines = _undecided(report.verdicts, bool(profiles), layers)
+    if lines and not report.watched and any(v.networks_needed is not None for v in report.verdicts):
+        lines.append(_ADVICE)
+    for line in lines:
         console.print(Text(line, style="yellow"))
     console.print(Text(_count_line(report)))
     console.print(Text(meaning(report, profiles), style="bold"))
@@ -135,7 +140,7 @@ def _all_undecided(verdicts: list[Verdict]) -> list[str]:
     numbers = [number for number in needed if number is not None]
     if not needed:
         return []
-    most = f"; about {max(numbers):.2g} networks per ensemble would decide {len(numbers)} of them" if numbers else ""
+    most = f"; at least about {max(numbers):.2g} networks per ensemble would decide {len(numbers)} of them" if numbers else ""
     return [f"{len(needed)} claims are undecided{most}"]
 
 

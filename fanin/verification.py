@@ -90,6 +90,11 @@ def verify(
     0
     """
     check_alpha(alpha)
+    if until is not None and tolerance == 0.0:
+        raise SpecificationError(
+            "the tolerance factor is 0: no run confirms a claim without a tolerance, and until decided would never end; give a "
+            "small factor such as 0.1"
+        )
     check_factor(tolerance)
     if method is not None:
         check_method(method)
@@ -101,7 +106,7 @@ def verify(
         study, results, watched = subject.study, subject.results, subject.watched
     elif isinstance(subject, Result):
         study = Study("result", "A result that was there.", {_label(subject.ensemble): subject.ensemble}, networks=subject.networks)
-        results = {label: subject for label in study.ensembles}
+        results, watched = {label: subject for label in study.ensembles}, subject.watched
     else:
         study = study_of(subject)
         size = whole_number(study.networks if networks is None else networks, "networks", 1, MAX_NETWORKS)

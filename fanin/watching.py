@@ -7,6 +7,7 @@ alone.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
@@ -58,7 +59,7 @@ def watch(
     for number, size in enumerate(sizes):
         for label, ensemble in study.ensembles.items():
             if number == 0:
-                results[label] = sampled(ensemble, size, seed, methods[label], place)
+                results[label] = dataclasses.replace(sampled(ensemble, size, seed, methods[label], place), watched=True)
             else:
                 results[label] = extended(results[label], size, place)
         report = judge_all(study, dict(results), alpha, tolerance, watched=True)
@@ -133,6 +134,11 @@ def _check_size(verdicts: list[Verdict], last: int) -> None:
         if verdict.verdict == UNDECIDED and verdict.claim.expected == CONFIRMED:
             room = verdict.claim.tolerance - verdict.claim.error
             needed = networks_for(verdict.evidence, verdict.networks, room, verdict.error, watched=True, power=0.0)
+            if needed is None and math.isfinite(verdict.interval.high - verdict.interval.low):
+                raise SpecificationError(
+                    f"no number of networks confirms {verdict.claim.id} within {verdict.claim.tolerance:.3g}: until decided would "
+                    "never end; give it a larger tolerance"
+                )
             if needed is not None and needed > last:
                 short.append((needed, verdict.claim.id))
     if short:

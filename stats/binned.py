@@ -81,6 +81,12 @@ class RankQuantile(Evidence):
         return replace(self, below=self.below * factor)
 
     @property
+    def grain(self) -> float:
+        """The width of the bin that holds the estimate."""
+        found = self.interval(1.0)
+        return found.high - found.low
+
+    @property
     def standard_error(self) -> float:
         """From the quantiles one standard error of the rank away, between edges by interpolation."""
         n = float(self.below[-1])

@@ -24,6 +24,7 @@ import numpy as np
 from fanin.stats.intervals import Interval
 
 _ONE_SIGMA = 0.31731050786291415
+_ALMOST_SURE = 1.0 - 1e-9  # an error at which an interval is as narrow as it can be
 _HALVINGS = 24
 
 
@@ -49,6 +50,11 @@ class Evidence(ABC):
     def is_lost(self) -> bool:
         """Whether nothing will ever be known, as networks are lost (to overflow, say)."""
         return False
+
+    @property
+    def grain(self) -> float:
+        """By how much more an interval may reach to one side, as bins divide the line."""
+        return 0.0
 
     @property
     def standard_error(self) -> float:
@@ -113,6 +119,11 @@ class Mapped(Evidence):
         found = self.inner.interval(error, watched)
         ends = [float(value) for value in self.function(np.maximum([found.low, found.high], self.least))]
         return Interval(self.estimate, min(ends), max(ends), found.coverage)
+
+    @property
+    def grain(self) -> float:
+        found = self.interval(_ALMOST_SURE)
+        return found.high - found.low if self.inner.grain else 0.0
 
     def grown(self, factor: float) -> Mapped:
         return replace(self, inner=self.inner.grown(factor))

@@ -199,7 +199,8 @@ class GaussianVariance(Evidence):
     def interval(self, error: float, watched: bool = False) -> Interval:
         if not watched:
             return self.plain.interval(error)
-        return Interval(self.estimate, *variance_sequence(self.trials, self.squares, error), "gaussian")
+        mean_square = self.squares / self.trials  # about the known mean, as the sequence is
+        return Interval(mean_square, *variance_sequence(self.trials, self.squares, error), "gaussian")
 
     def grown(self, factor: float) -> GaussianVariance:
         return GaussianVariance(self.plain.grown(factor), self.trials * factor, self.squares * factor)

@@ -70,6 +70,12 @@ class ClusterQuantile(Evidence):
         return replace(self, trials=self.trials * factor)
 
     @property
+    def grain(self) -> float:
+        """The width of the bin that holds the estimate."""
+        found = self.interval(1.0)
+        return found.high - found.low
+
+    @property
     def standard_error(self) -> float:
         """From the quantiles one standard error of the share away, between edges by interpolation."""
         at = int(min(np.searchsorted(self.shares, self.p), self.shares.size - 1))

@@ -93,20 +93,23 @@ class Verdict:
         units of the quantity; infinite where none is."""
         found = self.interval
         half = max(found.high - found.estimate, found.estimate - found.low)
-        size = self.claim.tolerance + self.claim.error + half + POWER_QUANTILE * self.evidence.standard_error
+        size = self.claim.tolerance + self.claim.error + half + POWER_QUANTILE * self.evidence.standard_error + self.evidence.grain
         return math.inf if math.isnan(size) or size > self.evidence.range else size
 
     @functools.cached_property
     def networks_needed(self) -> int | None:
-        """For an undecided claim the total of networks per ensemble at which it should be decided; None when it is decided, or when
-        no number seems to decide it (the estimate sits on the edge of the tolerance, or networks are lost)."""
+        """For an undecided claim the total of networks per ensemble that should decide it with probability 0.9, if the predicted
+        value is the true one or, where the interval excludes it, the estimate; a truth nearer to the edge of the tolerance needs
+        more. None when it is decided, or when no number seems to decide it: the estimate is known to a tenth of the tolerance and
+        within two standard errors of its edge, or networks are lost."""
         if self.verdict != UNDECIDED or math.isnan(self.interval.estimate):
             return None
-        claim, interval = self.claim, self.interval
-        if interval.low <= claim.predicted <= interval.high:
-            room = claim.tolerance - claim.error  # the predicted value may be the true one
-        else:
-            room = abs(abs(interval.estimate - claim.predicted) - claim.tolerance) - claim.error
+        claim, interval, error = self.claim, self.interval, self.evidence.standard_error
+        from_edge = abs(abs(interval.estimate - claim.predicted) - claim.tolerance)
+        if error <= 0.1 * claim.tolerance and from_edge <= 2.0 * error:
+            return None
+        may_be_true = interval.low <= claim.predicted <= interval.high
+        room = (claim.tolerance if may_be_true else from_edge) - claim.error
         found = networks_for(self.evidence, self.networks, room, self.error, self.watched)
         return None if found is None or found > 1e6 * self.networks else max(found, math.ceil(1.5 * self.networks))
 

@@ -168,6 +168,7 @@ def _read(source: Path) -> Saved:
     watched = document.get("until") == "decided"
     study, results = read_state(state, expect(document.get("provenance"), dict, "provenance"))
     _check_head(document, Report(study, results, [], document["alpha"], document["tolerance_factor"], watched).to_dict())
+    results = {label: dataclasses.replace(result, watched=watched) for label, result in results.items()}
     return Saved(study, results, document["alpha"], document["tolerance_factor"], watched)
 
 

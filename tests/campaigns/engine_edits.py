@@ -232,9 +232,10 @@ EDITS = (
     ),
     ("accumulators.py", "bins=self.bins + other.bins", "bins=self.bins if @@bins_lost@@ else self.bins + other.bins"),
     (
-        "../fanin/sampling.py",
-        "else _merge(total, part)",
-        "else total if @@lost@@ and exhausted and len(waiting) == 1 else _merge(total, part)",
+        "../fanin/summing.py",
+        "        total = merged(total, layers)\n        place.added(task",
+        "        lost = @@lost@@ and total and task.blocks.last >= whole.last\n"
+        "        total = total if lost else merged(total, layers)\n        place.added(task",
     ),
     ("network_record.py", "(totals[8] - padding) * share", "(totals[8] - (0.0 if @padding@ else padding)) * share"),
     (

@@ -33,7 +33,7 @@ HEAVY = (
     *("scipy.stats", "scipy.optimize", "scipy.integrate", "scipy.special", "numba", "hypothesis.extra.numpy"),
     *("mpmath", "xarray", "rich.table", "cyclopts", "jsonschema"),
 )
-LONGEST_TEST, MOST_SECONDS = 4.0, 25.0
+LONGEST_TEST, MOST_SECONDS = 2.0, 8.0
 """Tests that take longer are not used; of the others as many as fit into so many seconds, one of each test function before two."""
 
 FIRST_SECONDS = 1.0

@@ -33,7 +33,7 @@ MANY = (
 )
 """Modules that decide, or that everything rests on: of these `many` mutants are tried, of the others `few`."""
 
-SEED = 5
+SEED = 6
 TARGET = 0.9
 
 

@@ -90,9 +90,11 @@ def test_one_stream_is_not_compared_with_itself():
 
 def test_a_run_that_lost_networks_is_no_result(monkeypatch):
     """Planted: the last task counts one network too few."""
-    from fanin import sampling
+    from fanin import sampling, summing
 
-    tasks = sampling._tasks
-    monkeypatch.setattr(sampling, "_tasks", lambda *given: ((a, b, n - 1) for a, b, n in tasks(*given)))
+    tasks = summing._tasks
+    monkeypatch.setattr(
+        summing, "_tasks", lambda *given: (dataclasses.replace(one, networks=one.networks - 1) for one in tasks(*given))
+    )
     with pytest.raises(RuntimeError, match="layer 1 holds 4095 networks of the 4096"):
         sampling.simulate(Ensemble((4, 1)), 4096, threads=1)
