@@ -10,7 +10,9 @@ import importlib.util
 import math
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -103,7 +105,7 @@ class Processes(futures.Executor):
 
     @staticmethod
     def _pool() -> futures.ProcessPoolExecutor:
-        return futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
+        return futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
 
 
 class Cluster(futures.Executor):
@@ -129,11 +131,18 @@ class Cluster(futures.Executor):
         self._inner.shutdown(wait=wait)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches all processes of a terminal: the parent answers it."""
-    import signal
-
+def _begin() -> None:
+    """What a worker process does first. Ctrl-C, which reaches all processes of a terminal, is left to the parent; without a parent
+    the worker ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

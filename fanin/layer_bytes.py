@@ -1,7 +1,8 @@
 """The summaries of a task as bytes, and back: what a store keeps.
 
 Guarantee: a summary has one form, which is exact. `from_bytes` takes only what `to_bytes` can give for that ensemble, method and
-number of networks, in lengths and in counts, and raises a SpecificationError for anything else.
+number of networks, in lengths, in counts and in bins, and raises a SpecificationError for anything else. What holds between sums is
+not looked at, which takes longer; `fanin.store.soundness` does.
 
 Form, all little-endian: the layers in ascending order. Numbers of one kind stand together, where neighbours are alike as the
 difference from the one before, in byte planes: all lowest bytes first, which deflates best. Of the squares of bins their half
@@ -18,12 +19,19 @@ import numpy as np
 from fanin.engine import stream
 from fanin.engine.accumulators import BINS, COUNTS, SUMS, Accumulators
 from fanin.engine.errors import SpecificationError
+from fanin.engine.layer_summary import BINNED, VARIABLES, Bins, LayerSummary, sum_names
 from fanin.engine.layer_summary import BINS as LINE
 from fanin.engine.layer_summary import COUNTS as NETWORK_COUNTS
-from fanin.engine.layer_summary import VARIABLES, Bins, LayerSummary, sum_names
 from fanin.engine.spec import Ensemble
 from fanin.result import Layer
 
+_AT_MOST = (
+    *((name, "finite") for name in ("field", "dead", "underflow", "pairs", "backward")),
+    *((name, "backward") for name in ("extreme", "still.grad", "still.jacobian", "backward.pairs")),
+    ("still", "still.grad"),
+)
+"""A count of networks and what it cannot exceed."""
+_INFINITE = 0x7E80  # the bin of |z| = 2**126, from which on z is not finite to the engine
 _LONGEST = 140  # bytes of a sum without the zeros at its end: less than half of its 2240 bits
 _WIDEST = 8
 
@@ -69,33 +77,55 @@ def _layer_bytes(layer: Layer) -> bytes:
 def _network_layer(source: _Source, ensemble: Ensemble, number: int, networks: int) -> LayerSummary:
     sums = source.sums(sum_names(len(ensemble.tails), len(ensemble.slow)))
     counts = source.counts(NETWORK_COUNTS, networks)
-    bins = {name: _line_bins(source) for name in VARIABLES}
-    layer = LayerSummary(networks, ensemble.widths[number], sums, counts, bins)
-    source.expect(int(bins["z"].neurons.sum()) == layer.finite * layer.binned)
-    return layer
+    totals = counts | {"finite": networks - counts["nonfinite"]}
+    source.expect(all(totals[name] <= totals[most] for name, most in _AT_MOST))
+    binned = min(ensemble.widths[number], BINNED)
+    bins = {name: _line_bins(source, networks, binned) for name in VARIABLES}
+    for name, one in bins.items():
+        holders = totals[{"z": "finite", "field": "field"}.get(name, "backward")]
+        if one.index.size or name != "field":  # only the direct sampler bins fields
+            source.expect(int(one.neurons.sum()) == holders * binned and int(one.squares.sum()) == holders * binned**2)
+    return LayerSummary(networks, ensemble.widths[number], sums, counts, bins)
 
 
-def _line_bins(source: _Source) -> Bins:
+def _line_bins(source: _Source, networks: int, binned: int) -> Bins:
     size = source.size(LINE)
     index, neurons = source.steps(size), source.steps(size)
-    squares = 2 * source.numbers(size) + neurons
-    source.expect(_ascends(index, LINE))
-    source.expect(bool((neurons > 0).all() and (squares >= neurons).all()))
-    return Bins(index.astype(np.int32), neurons, squares)
+    source.expect(_ascends(index, LINE) and bool((neurons > 0).all() and (neurons <= networks * binned).all()))
+    pairs = source.numbers(size)
+    source.expect(bool((pairs >= 0).all() and (pairs <= networks * binned**2).all()))
+    return Bins(index.astype(np.int32), neurons, 2 * pairs + neurons)
 
 
 def _neuron_layer(source: _Source, ensemble: Ensemble, networks: int) -> Accumulators:
     sums, counts = source.sums(SUMS), source.counts(COUNTS, networks)
+    finite, most = networks - counts["nonfinite"], -(-networks // stream.BLOCK)
     tails = source.numbers(len(ensemble.tails))
     lanes = source.numbers(2 * stream.BLOCK).reshape(2, stream.BLOCK)
     size = source.size(BINS)
     used, kept, bins = source.steps(size), source.steps(size), np.zeros(BINS, np.int64)
-    source.expect(_ascends(used, BINS))
-    source.expect(bool((kept > 0).all() and (tails >= 0).all() and (tails <= networks).all()))
-    source.expect(int(np.abs(lanes).max()) <= networks and int(kept.sum()) == networks - counts["nonfinite"])
+    source.expect(_ascends(used, BINS) and bool(((used & 0x7FFF) < _INFINITE).all()))
+    source.expect(bool((kept > 0).all() and (kept <= finite).all()) and int(kept.sum()) == finite)
+    source.expect(bool((tails >= 0).all() and (tails <= finite).all()))
+    source.expect(max(counts["saturated"], counts["flat"]) <= finite)
+    source.expect(bool((np.abs(lanes[0]) <= most).all() and (lanes[1] >= 0).all() and (lanes[1] <= most).all()))
     bins[used] = kept
     smallest, largest = (float(value) for value in np.frombuffer(source.take(8), "<f4"))
+    source.expect(_are_extremes(smallest, largest, used))
     return Accumulators(networks, sums, counts, tuple(tails.tolist()), lanes, bins, smallest, largest)
+
+
+def _are_extremes(smallest: float, largest: float, used: np.ndarray) -> bool:
+    """Whether two values lie in the outermost of the bins in use; of zeros, either sign may be kept."""
+    if used.size == 0:
+        return (smallest, largest) == (float("inf"), float("-inf"))
+    order = np.where(used >= BINS // 2, BINS // 2 - 1 - used, used)
+    for value, end in ((smallest, order.min()), (largest, order.max())):
+        pattern = int(np.float32(value).view(np.uint32)) >> 16
+        at = BINS // 2 - 1 - pattern if pattern >= BINS // 2 else pattern
+        if at != end and not (value == 0.0 and end in (-1, 0)):
+            return False
+    return smallest <= largest
 
 
 def _ascends(index: np.ndarray, end: int) -> bool:
@@ -178,5 +208,6 @@ class _Source:
         self.expect(width <= _WIDEST)
         planes = np.zeros((count, _WIDEST), np.uint8)
         planes[:, :width] = np.frombuffer(self.take(width * count), np.uint8).reshape(width, count).T
+        self.expect(width == 0 or bool(planes[:, width - 1].any()))
         plain = planes.view("<u8").ravel()
         return (plain >> np.uint64(1)).astype(np.int64) ^ -(plain & np.uint64(1)).astype(np.int64)

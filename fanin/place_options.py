@@ -26,8 +26,8 @@ def opened_place(
         if store is not None:
             from fanin.store import Store
 
-            given["store"] = stack.enter_context(Store(store, write=True, notice=_say))
             _stores.append(store)
+            given["store"] = stack.enter_context(Store(store, write=True, notice=_say))
         yield given
 
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from fanin.block_ranges import Range, cut, gaps
 from fanin.engine import direct
-from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.executors import workers_of
 from fanin.layer_bytes import from_bytes
@@ -71,7 +70,11 @@ def summed(
     total: dict[int, Layer] = {}
     held: list[Range] = []
     if place.store is not None:
-        for blocks, layers in _stored(place.store, job, whole, size):
+
+        def read(blocks: Range, summary: bytes) -> dict[int, Layer]:
+            return from_bytes(summary, ensemble, method, blocks.blocks * size)
+
+        for blocks, layers in place.store.held(job.key, whole, read):
             held.append(blocks)
             total = merged(total, layers)
             place.added(blocks.blocks * size, total)
@@ -89,17 +92,6 @@ def summed(
 def merged(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Layer]:
     """The summaries of both, layer by layer."""
     return {layer: kept.merge(other[layer]) for layer, kept in one.items()} if one else other
-
-
-def _stored(store: Store, job: Job, whole: Range, size: int) -> Iterator[tuple[Range, dict[int, Layer]]]:
-    """What a store holds of a range of blocks."""
-    for blocks, summary in store.held(job.key, whole):
-        try:
-            layers = from_bytes(summary, job.ensemble, job.method, blocks.blocks * size)
-        except SpecificationError as error:
-            store.notice(f"{blocks} in {store.path} cannot be used: {error}")
-            continue
-        yield blocks, layers
 
 
 def _tasks(whole: Range, held: list[Range], last: int, size: int, most: int) -> Iterator[Task]:

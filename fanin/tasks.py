@@ -178,7 +178,7 @@ def finished(
             if not waiting:
                 return
             done, _ = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
-            for future in done:
+            for future in sorted(done, key=lambda one: waiting[one].blocks):
                 task = waiting.pop(future)
                 try:
                     found = take(task, future.result())

@@ -21,6 +21,7 @@ from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
 from fanin.result_file.strict_json import shown
 from fanin.store.database import connect, refuse, transaction
+from fanin.store.salvage import every_row
 from fanin.store.specification import Specification, read_specification
 from fanin.summary_row import Row
 
@@ -96,16 +97,27 @@ class Store:
             return None
         return Row(blocks, *found)
 
-    def held(self, key: str, whole: Range) -> Iterator[tuple[Range, bytes]]:
-        """Summaries of a run within a range that are apart from each other, ascending; damaged ones are reported and left out."""
+    def held(
+        self, key: str, whole: Range, read: Callable[[Range, bytes], Any] = lambda _blocks, summary: summary
+    ) -> Iterator[tuple[Range, Any]]:
+        """Summaries of a run within a range that are apart from each other, ascending; damaged ones are reported and left out.
+
+        read : what to make of the bytes of each; one that it refuses is damaged.
+        """
         at = whole.first
         for blocks in self.ranges(key):
             if blocks.first < at or blocks.last > whole.last:
                 continue
             summary = self.summary(key, blocks)
-            if summary is not None:
-                yield blocks, summary
-                at = blocks.last
+            if summary is None:
+                continue
+            try:
+                found = read(blocks, summary)
+            except SpecificationError as error:
+                self.notice(f"{blocks} of run {key[:12]} in {self.path} cannot be used: {error}")
+                continue
+            yield blocks, found
+            at = blocks.last
 
     def summary(self, key: str, blocks: Range) -> bytes | None:
         """The bytes of a summary; None where the row cannot be used, which is reported."""
@@ -118,6 +130,10 @@ class Store:
         self.notice(f"{blocks} of run {key[:12]} cannot be used, since {self.path} is damaged there")
         return None
 
+    def every_row(self) -> Iterator[tuple[Specification, Row] | None]:
+        """All rows that can be used, with their runs, also of a damaged file; None for each place where one is lost, reported."""
+        return every_row(self._link, str(self.path), self.notice)
+
     def keep(self, specification: Specification, row: Row) -> bool:
         """Commit a row, and say whether it is new. One that is there with the same summary stays; a damaged one is replaced.
 
@@ -129,7 +145,9 @@ class Store:
         key, blocks = specification.key, row.blocks
         with transaction(self._link, self.path):
             self._link.execute(
-                "INSERT INTO runs (key, specification) VALUES (?, ?) ON CONFLICT DO NOTHING", (key, specification.text)
+                "INSERT INTO runs (key, specification) VALUES (?, ?) ON CONFLICT (key) DO UPDATE "
+                "SET specification = excluded.specification WHERE specification IS NOT excluded.specification",
+                (key, specification.text),
             )
             there = self.row(key, blocks)
             if there is not None and there.sha256 != row.sha256 and there.is_whole(key):
@@ -150,5 +168,5 @@ class Store:
         """Rows of a query; SpecificationError where the file cannot be read."""
         try:
             yield from self._link.execute(query, values)
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            refuse(self.path, error if isinstance(error, sqlite3.Error) else sqlite3.DatabaseError("text that is not UTF-8"))
+        except sqlite3.Error as error:
+            refuse(self.path, error)

@@ -31,6 +31,7 @@ _TABLES = (
 )
 _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "fuse.", "ocfs2", "orangefs", "panfs")
 _NO_ROOM = (sqlite3.SQLITE_FULL,)
+_FAILING = (*_NO_ROOM, sqlite3.SQLITE_IOERR)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -43,6 +44,8 @@ def connect(path: Path, write: bool, damaged: bool = False) -> sqlite3.Connectio
     ------
     SpecificationError
         Where the file is not a store of this version, cannot be opened or is damaged.
+    BrokenOff
+        Where it is to be written, and the disk is full or fails.
     """
     if path.is_dir():
         raise SpecificationError(f"{path} is a folder; give the name of a store")
@@ -53,27 +56,64 @@ def connect(path: Path, write: bool, damaged: bool = False) -> sqlite3.Connectio
             raise SpecificationError(f"{path} cannot be written: it is read-only")
     elif not path.is_file():
         raise SpecificationError(f"{path} cannot be read: there is no such file")
-    is_new = not path.exists() or path.stat().st_size == 0
-    if is_new and not write:
-        raise SpecificationError(f"{path} is empty; it is not a store")
     try:
-        mode = "rwc" if write else "ro"
-        link = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=WAIT, isolation_level=None)
+        return _opened(path, "rwc" if write else "ro", damaged)
     except sqlite3.Error as error:
-        raise SpecificationError(f"{path} cannot be opened: {error}") from None
+        if write and _code(error) in _FAILING:
+            raise BrokenOff(f"{path} could not be written: {_reason(error)}") from None
+        if write or _code(error) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            refuse(path, error)
     try:
-        if is_new:
+        return _opened(path, _other_mode(path), damaged)
+    except sqlite3.Error as error:
+        refuse(path, error)
+
+
+def _other_mode(path: Path) -> str:
+    """How a store is read that needs files beside it: those of a run that ended early, or that readers share."""
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "rw"  # what was not committed is taken back first
+    if any(Path(f"{path}-{end}").exists() for end in ("wal", "journal")):
+        words = "is read-only, and a run that ended early left a file beside it; open it once where it can be written"
+        raise SpecificationError(f"{path} {words}")
+    return "ro&immutable=1"  # nobody else writes it either
+
+
+def _opened(path: Path, mode: str, damaged: bool) -> sqlite3.Connection:
+    """A connection to a store, which is made where it may be."""
+    link = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=WAIT, isolation_level=None)
+    try:
+        link.text_factory = _text
+        write = mode == "rwc"
+        if damaged:
+            link.execute("PRAGMA writable_schema = ON")  # reads a file that was cut off as well
+        if not write:
+            link.execute("PRAGMA query_only = ON")
+        if _is_blank(link):
+            if not write:
+                raise SpecificationError(f"{path} is empty; it is not a store")
             _create(link, path)
         _check(link, path, damaged)
         if write:
             _make_durable(link, path)
-    except sqlite3.Error as error:
+    except UnicodeDecodeError:  # of SQLite's words on a schema that was damaged
         link.close()
-        refuse(path, error)
+        raise SpecificationError(_damaged(path)) from None
     except BaseException:
         link.close()
         raise
     return link
+
+
+def _is_blank(link: sqlite3.Connection) -> bool:
+    """Whether there is nothing in a file, as where it is new, or whoever made it was killed before its tables were there."""
+    marks = [link.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    return not any(marks) and link.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+
+
+def _text(data: bytes) -> str:
+    """Text of a row, also where it was damaged: then it is not what its sha256 says."""
+    return data.decode("utf-8", "replace")
 
 
 def _create(link: sqlite3.Connection, path: Path) -> None:
@@ -93,10 +133,10 @@ def _check(link: sqlite3.Connection, path: Path, damaged: bool) -> None:
     if version != FORMAT:
         age = "a newer version of fanin" if version > FORMAT else "another version of fanin"
         raise SpecificationError(f"{path} is a store of format {version}, of {age}; this one reads format {FORMAT}")
-    tables = dict(link.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall())
-    if tables != {table.split()[2]: table for table in _TABLES}:
+    made = set(link.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_autoindex_*'").fetchall())
+    if made != {("table", table.split()[2], table) for table in _TABLES}:  # no trigger and no view either
         raise SpecificationError(f"{path} does not have the tables of a store; it was changed or damaged")
-    if not damaged and link.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+    if not damaged and link.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
         raise SpecificationError(_damaged(path))
 
 
@@ -174,6 +214,8 @@ def refuse(path: Path, error: sqlite3.Error) -> NoReturn:
         raise SpecificationError(_damaged(path)) from None
     if _code(error) == sqlite3.SQLITE_NOTADB:
         raise SpecificationError(f"{path} is not a store of fanin") from None
+    if _code(error) == sqlite3.SQLITE_CANTOPEN:
+        raise SpecificationError(f"{path} cannot be opened, or a file that belongs beside it") from None
     raise SpecificationError(f"{path} cannot be used: {_reason(error)}") from None
 
 
@@ -187,6 +229,8 @@ def _reason(error: sqlite3.Error) -> str:
         return "the disk is full"
     if code in _LOCKED:
         return f"another program has locked it for {WAIT:.0f} s"
+    if code == sqlite3.SQLITE_READONLY:
+        return "it is open to be read only, or its first page is damaged"
     return str(error)
 
 

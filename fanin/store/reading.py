@@ -13,6 +13,7 @@ from fanin.layer_bytes import from_bytes, to_bytes
 from fanin.provenance import provenance
 from fanin.result import Result
 from fanin.store import Store
+from fanin.store.soundness import expect_sound
 from fanin.store.specification import Specification
 from fanin.summing import merged
 from fanin.tasks import sampler_of
@@ -73,12 +74,13 @@ def find_run(store: Store, key: str | None) -> Specification:
 
 
 def result_of(store: Store, run: Specification) -> Result:
-    """The result of a run as far as the store holds it without a gap.
+    """The result of a run as far as the store holds it without a gap. It is judged as a run that was watched, since a store grows
+    as its user sees fit.
 
     Raises
     ------
     SpecificationError
-        Where the first block is missing or damaged, or the run has functions of the user's own.
+        Where the first block is missing or damaged, the run has functions of the user's own, or its numbers contradict each other.
     """
     size = _block_size(run)
     if run.ensemble is None or size is None:
@@ -93,7 +95,11 @@ def result_of(store: Store, run: Specification) -> Result:
         at = blocks.last
     if not at:
         raise SpecificationError(f"the first block of run {run.key[:12]} is not in {store.path}")
-    return Result(run.ensemble, at * size, run.seed, run.method, layers, 0.0, 1, provenance(1))
+    try:
+        expect_sound(layers, run.ensemble)
+    except SpecificationError as error:
+        raise SpecificationError(f"run {run.key[:12]} of {store.path} cannot be used: {error}") from None
+    return Result(run.ensemble, at * size, run.seed, run.method, layers, 0.0, 1, provenance(1), watched=True)
 
 
 def unsound(store: Store, run: Specification) -> int:
@@ -104,7 +110,7 @@ def unsound(store: Store, run: Specification) -> int:
         summary = store.summary(run.key, blocks)
         try:
             if summary is not None and run.ensemble is not None and size is not None:
-                from_bytes(summary, run.ensemble, run.method, blocks.blocks * size)
+                expect_sound(from_bytes(summary, run.ensemble, run.method, blocks.blocks * size), run.ensemble)
         except SpecificationError as error:
             store.notice(f"{blocks} of run {run.key[:12]} cannot be used: {error}")
             summary = None
@@ -140,7 +146,7 @@ def _contradicts(store: Store, run: Specification, whole: Range, parts: Sequence
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of the rows of a store that was merged: new ones, those that were there, those that cannot be used."""
+    """What became of the rows of a store that was merged: new ones, those that were there, places where some are lost."""
 
     new: int
     there: int
@@ -157,14 +163,11 @@ def merge(target: Store, source: Path, notice: Callable[[str], object]) -> Merge
     """
     new = there = lost = 0
     with Store(source, damaged=True, notice=notice) as store:
-        for run in store.runs():
-            for blocks in store.ranges(run.key):
-                row = store.row(run.key, blocks)
-                if row is None or not row.is_whole(run.key):
-                    notice(f"{blocks} of run {run.key[:12]} cannot be used, since {source} is damaged there")
-                    lost += 1
-                elif target.keep(run, row):
-                    new += 1
-                else:
-                    there += 1
+        for found in store.every_row():
+            if found is None:
+                lost += 1
+            elif target.keep(*found):
+                new += 1
+            else:
+                there += 1
     return Merged(new, there, lost)

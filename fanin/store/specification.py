@@ -19,6 +19,7 @@ from fanin.result_file.plain_values import Reader, Writer, expect, expect_keys, 
 from fanin.result_file.strict_json import compact, parse, shown
 
 _METHODS = ("direct", "conditional")
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,19 @@ def specification_of(ensemble: Ensemble, seed: int, method: str) -> Specificatio
 def read_specification(key: Any, text: Any) -> Specification:
     """A specification as it was kept.
 
+    key : None where it was not, or may be damaged: then the specification says it.
+
     Raises
     ------
     SpecificationError
         Where it is not one, or not that of the key.
     """
-    if not isinstance(key, str) or not isinstance(text, str):
+    if not isinstance(key, str | None) or not isinstance(text, str):
         raise SpecificationError("its specification is not text")
     value = parse(text.encode())
     expect_keys(value, ("head", "ensemble", "arrays"), "specification")
     head = expect(value["head"], dict, "head")
-    if _key(head) != key:
+    if key is not None and _key(head) != key:
         raise SpecificationError("its specification does not have the sha256 of its key; it was changed or damaged")
     expect_keys(head, ("ensemble", "method", "recorded", "seed", "stream"), "head")
     for name, own in (("stream", stream.VERSION), ("recorded", recorded())):
@@ -77,10 +80,18 @@ def read_specification(key: Any, text: Any) -> Specification:
     seed = whole(head["seed"], 0, stream.MAX_SEED, "seed")
     ensemble = None
     if value["ensemble"] is not None:
-        ensemble = Reader(expect(value["arrays"], dict, "arrays")).read("Ensemble", value["ensemble"], "ensemble")
+        ensemble = _ensemble(value)
         if canonical_json(ensemble.canonical()) != canonical_json(head["ensemble"]):
             raise SpecificationError("its ensemble is not that of its head")
     return Specification(ensemble, head["method"], seed, head)
+
+
+def _ensemble(value: dict[str, Any]) -> Ensemble:
+    try:
+        return Reader(expect(value["arrays"], dict, "arrays")).read("Ensemble", value["ensemble"], "ensemble")
+    except SpecificationError as error:
+        words = " ".join(str(error).split())  # which may repeat what the file says at any length
+        raise SpecificationError(words if len(words) <= _LONGEST else f"{words[:_LONGEST]}...") from None
 
 
 @functools.cache

@@ -48,6 +48,10 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
             "samplers": 5,
         }.items()
     },
+    "damage": ("damage", "damage"),
+    "kills": ("kills", "kills"),
+    "failing-disk": ("failing_disk", "failing_disk"),
+    "fuzz-stores": ("fuzz_stores", "fuzz_stores", 100_000),
     "fuzz-readers": ("fuzz_readers", "fuzz_readers", 100_000),
     "fuzz-studies": ("fuzz_studies", "fuzz_studies", 100_000),
     "fuzz-results": ("fuzz_results", "fuzz_results", 100_000),
