@@ -33,7 +33,7 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
     "sequences": ("sequences", "sequences", 100_000),
     "coverage": ("coverage", "coverage", 100_000, 100_000),
     "faults": ("faults", "faults"),
-    "mutants": ("mutants", "mutants", 12, 5),
+    "mutants": ("mutants", "mutants", 12, 6),
     "watched-runs": ("watching", "watched_runs", 250),
     **{
         f"watching-{name}": ("watching", "cost_of_watching", name, seeds)

@@ -138,3 +138,10 @@ def test_envelopes_bound_all_that_follows(text):
 def test_envelopes_on_the_sphere(order):
     r = np.linspace(0.0, 300.0, 30_001)
     assert is_envelope(_sphere_characteristic(r, order), _sphere_envelope(r, order))
+
+
+def test_a_discrete_weight_with_zeros_times_a_gaussian_input():
+    """The mean of the Gaussian's characteristic function over the three values that the weight takes."""
+    law, scale, t = parameter_law(parse_law("rademacher:4,sparse=0.25,raw"), 1, 1), 4.0, np.array([0.0, 0.3, 1.0, 2.5])
+    wanted = sum(chance * np.exp(-0.5 * (value * 0.7 * t) ** 2) for value, chance in ((0.0, 0.25), (-scale, 0.375), (scale, 0.375)))
+    assert law.times_gaussian(0.7)(t) == pytest.approx(wanted, rel=1e-12)
