@@ -174,7 +174,8 @@ def test_every_field_has_a_plain_form():
             assert set(re.findall(r"\w+", field.type)) <= known
     assert {field.name for field in dataclasses.fields(Accumulators)} == set(neuron_layer.FIELDS)
     assert {field.name for field in dataclasses.fields(LayerSummary)} == set(network_layer.FIELDS)
-    assert {field.name for field in dataclasses.fields(Result)} - {"ensemble", "origin"} == set(state_module._RESULT) - {"digest"}
+    elsewhere = {"ensemble", "origin", "watched"}  # in the study, the provenance, and the report
+    assert {field.name for field in dataclasses.fields(Result)} - elsewhere == set(state_module._RESULT) - {"digest"}
 
 
 def test_the_json_file_is_the_object_of_the_command_line(report, tmp_path):
