@@ -231,12 +231,6 @@ EDITS = (
         "delta[i] * below[np.int64(0) if @first_weight@ else np.int64(i * step)",
     ),
     ("accumulators.py", "bins=self.bins + other.bins", "bins=self.bins if @@bins_lost@@ else self.bins + other.bins"),
-    (
-        "../fanin/summing.py",
-        "        total = merged(total, layers)\n        place.added(task",
-        "        lost = @@lost@@ and total and task.blocks.last >= whole.last\n"
-        "        total = total if lost else merged(total, layers)\n        place.added(task",
-    ),
     ("network_record.py", "(totals[8] - padding) * share", "(totals[8] - (0.0 if @padding@ else padding)) * share"),
     (
         "network_record.py",

@@ -197,12 +197,6 @@ FAULTS = {
         unseen="every single law is right; two results share their errors. Seen by the digests and by the test that "
         "labels give distinct keys",
     ),
-    "lost": Fault(
-        "the last task lost",
-        "its summary is thrown away",
-        STANDARD,
-        unseen="what is left is a shorter run, and its intervals are right. Seen by the digest",
-    ),
     "far_block": Fault(
         "block number cut to 16 bits",
         "networks repeat after 134,217,728",
