@@ -24,13 +24,8 @@ from fanin.engine.layer_summary import BINS as LINE
 from fanin.engine.layer_summary import COUNTS as NETWORK_COUNTS
 from fanin.engine.spec import Ensemble
 from fanin.result import Layer
+from fanin.result_file.network_layer import AT_MOST
 
-_AT_MOST = (
-    *((name, "finite") for name in ("field", "dead", "underflow", "pairs", "backward")),
-    *((name, "backward") for name in ("extreme", "still.grad", "still.jacobian", "backward.pairs")),
-    ("still", "still.grad"),
-)
-"""A count of networks and what it cannot exceed."""
 _INFINITE = 0x7E80  # the bin of |z| = 2**126, from which on z is not finite to the engine
 _LONGEST = 140  # bytes of a sum without the zeros at its end: less than half of its 2240 bits
 _WIDEST = 8
@@ -78,7 +73,7 @@ def _network_layer(source: _Source, ensemble: Ensemble, number: int, networks: i
     sums = source.sums(sum_names(len(ensemble.tails), len(ensemble.slow)))
     counts = source.counts(NETWORK_COUNTS, networks)
     totals = counts | {"finite": networks - counts["nonfinite"]}
-    source.expect(all(totals[name] <= totals[most] for name, most in _AT_MOST))
+    source.expect(all(totals[name] <= totals[most] for name, most in AT_MOST.items()))
     binned = min(ensemble.widths[number], BINNED)
     bins = {name: _line_bins(source, networks, binned) for name in VARIABLES}
     for name, one in bins.items():

@@ -51,7 +51,7 @@ _LARGEST = 2**120  # |z|, |phi| and |phi'| of this size or more are not finite t
 _LARGEST_BACK = 2**1000  # what comes back
 _LARGEST_SQUARE = 2**1024  # stands for what is beyond float64
 _LOG_OF_LAYER = 400  # ln of a mean square of one layer, and of the factor that one layer adds, at most
-_AT_MOST = {  # a count and what it cannot exceed
+AT_MOST = {
     "field": "finite",
     "dead": "finite",
     "underflow": "finite",
@@ -63,6 +63,7 @@ _AT_MOST = {  # a count and what it cannot exceed
     "still.jacobian": "backward",
     "backward.pairs": "backward",
 }
+"""A count of networks and what it cannot exceed."""
 
 
 def write_network_layer(layer: LayerSummary, writer: Writer) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _counts(value: Any, ensemble: Ensemble, networks: int, path: str) -> dict[st
     expect_keys(value, COUNTS, path)
     counts = {name: whole(value[name], 0, networks, f"{path}.{name}") for name in COUNTS}
     totals = counts | {"finite": networks - counts["nonfinite"]}
-    for name, most in _AT_MOST.items():
+    for name, most in AT_MOST.items():
         whole(counts[name], 0, totals[most], f"{path}.{name}")
     for name, absent in (
         ("backward", ensemble.cost == "none"),
