@@ -27,11 +27,12 @@ from fanin.tasks import Job, Task, finished, piece_of, row_of, sample_elsewhere,
 _TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
 _NETWORK_TASK_DRAWS = 8e8  # about a third of a second of one thread
 _RECORDED_DRAWS = 8  # draws that take as long as recording one neuron
-_LONGER = 4
-"""Times that a task is longer where its summary is sent or kept, at least."""
+_LONGER, _LONGER_OF_NETWORKS = 16, 4
+"""Times that a task is longer where its summary is sent or kept, at least: half a second to two."""
 
-_WORKERS = 5
-"""Workers for each such time: with more workers tasks are longer, so that this process gets some fifty summaries a second."""
+_LAYER, _REST = 1, 9
+"""Cost of a summary to this process, for each layer and beside them. With more workers tasks are longer, so that it can follow: it
+gets some fifty summaries of one layer a second, and five of a hundred."""
 
 
 @dataclass(frozen=True)
@@ -150,4 +151,5 @@ def _usual_task(ensemble: Ensemble, method: str, place: Place) -> int:
         blocks *= 2
     if place.executor is None and place.store is None:
         return blocks
-    return blocks << (max(_LONGER, place.workers // _WORKERS) - 1).bit_length()
+    load = place.workers * (_LAYER * len(ensemble.recorded) + _REST) // 50
+    return blocks << (max(_LONGER if sampler is direct else _LONGER_OF_NETWORKS, load) - 1).bit_length()
