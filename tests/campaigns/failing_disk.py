@@ -71,7 +71,7 @@ class Ended:
     kept: tuple[Range, ...] = ()
 
 
-def library(folder: Path) -> Path:
+def shim(folder: Path) -> Path:
     """The compiled library; SystemExit where there is no compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
@@ -235,7 +235,7 @@ def failing_disk(stride: int = 1, apart: bool = True, errors: tuple[str, ...] = 
     found: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory(dir=MEMORY) as name:
         folder = Path(name)
-        loaded = library(folder)
+        loaded = shim(folder)
         report = fanin.verify(ENSEMBLE, networks=NETWORKS, threads=1)
         digests = (report.digest, next(iter(report.results.values())).digest)
         fanin.simulate(ENSEMBLE, BEGUN, threads=1, store=folder / "begun")

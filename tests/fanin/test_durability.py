@@ -87,7 +87,7 @@ def test_failing_disks():
 def test_no_compiler(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(SystemExit, match=r"no C compiler \(cc\) is installed"):
-        failing_disk.library(tmp_path)
+        failing_disk.shim(tmp_path)
 
 
 ENDED = failing_disk.Ended(4, "", "fanin: broke off: {} could not be written: the disk is full\n", 9)
