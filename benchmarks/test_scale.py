@@ -12,7 +12,7 @@ import statistics
 import pytest
 
 from benchmarks.processes import run_module
-from fanin.sampling import available_threads
+from fanin.executors import available_threads
 
 WORKERS_SHARE = 0.9
 OVERHEAD = 5e-3

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.processes import Ended, run, run_module, run_neuron
-from fanin.sampling import available_threads
+from fanin.executors import available_threads
 
 NETWORKS = (10_000_000, 30_000_000, 100_000_000, *((1_000_000_000,) if os.environ.get("FANIN_BENCH_LONG") == "1" else ()))
 ROUNDS = 7

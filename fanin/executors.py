@@ -10,6 +10,7 @@ import importlib.util
 import math
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ WAIT = 10.0
 """Seconds in which the scheduler of a Dask cluster must answer."""
 
 _AGE = 5.0  # seconds after which a cluster is asked again for its workers
+_ADDRESS = re.compile(r"(tcp|tls)://([^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 _MPI_START = "mpiexec -n 4 python -m mpi4py.futures -m fanin verify --executor mpi"
 
 
@@ -45,6 +47,8 @@ def open_executor(name: str, workers: int | None = None, address: str | None = N
         raise SpecificationError(f"executor is {name!r}; known are {', '.join(EXECUTORS)}")
     if address is not None and name != "dask":
         raise SpecificationError(f"dask_address is {address}, and the executor is {name}; it goes with dask")
+    if address is not None and not _ADDRESS.fullmatch(address):
+        raise SpecificationError(f"dask_address is {address!r}; write it as tcp://host:8786 or tls://host:8786")
     if workers is not None and not 1 <= workers <= 4096:
         raise SpecificationError(f"workers is {workers}; it must lie between 1 and 4096")
     if workers is not None and (name in ("threads", "mpi") or address is not None):
@@ -53,10 +57,10 @@ def open_executor(name: str, workers: int | None = None, address: str | None = N
     if name == "threads":
         yield None
     elif name == "processes":
-        with Processes(workers or _cores()) as executor:
+        with Processes(workers or available_threads()) as executor:
             yield executor
     elif name == "dask":
-        with _dask(workers or _cores(), address) as executor:
+        with _dask(workers or available_threads(), address) as executor:
             yield executor
     else:
         with _mpi() as executor:
@@ -126,10 +130,6 @@ class Cluster(futures.Executor):
         """Give a task to the scheduler."""
         return self._inner.submit(fn, *args, **kwargs)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more tasks."""
-        self._inner.shutdown(wait=wait)
-
 
 def _begin() -> None:
     """What a worker process does first. Ctrl-C, which reaches all processes of a terminal, is left to the parent; without a parent
@@ -184,5 +184,6 @@ def _require(package: str, extra: str) -> None:
         raise SpecificationError(f"executor {extra} needs {package}, which is not installed; pip install 'fanin[{extra}]'")
 
 
-def _cores() -> int:
+def available_threads() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,6 +6,7 @@ On a terminal one line in place; elsewhere a line every half minute, so that a l
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,28 +17,33 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from fanin.report import Report
 from fanin.watch_display import decided_words
 
+_WINDOW = 60.0  # seconds
 _EVERY = 30.0
 """Seconds between two lines where there is no terminal."""
 
 
 class _Run:
-    """How far a run is. A rate is that since the first task ended: what came from a store, or was compiled, says nothing of it."""
+    """How far a run is. The rate is that of the last minute: what came from a store, in no time, is soon left behind."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done, self.words = total, 0, ""
-        self.begun = self.first = 0.0
+        self._seen: deque[tuple[float, int]] = deque()
 
     def add(self, networks: int) -> None:
         """So many networks more."""
         self.done += networks
-        if not self.begun:
-            self.begun, self.first = time.monotonic(), self.done
+        now = time.monotonic()
+        self._seen.append((now, self.done))
+        while now - self._seen[0][0] > _WINDOW:
+            self._seen.popleft()
 
     @property
     def rate(self) -> float:
         """Networks a second; 0 while nothing is known of it."""
-        passed = time.monotonic() - self.begun
-        return (self.done - self.first) / passed if self.begun and passed > 1.0 else 0.0
+        if not self._seen or self._seen[-1][0] - self._seen[0][0] < 1.0:
+            return 0.0
+        (begun, first), (now, done) = self._seen[0], self._seen[-1]
+        return (done - first) / (now - begun)
 
     @property
     def speed(self) -> str:

@@ -18,6 +18,7 @@ from fanin.block_ranges import Range
 from fanin.engine import conditional, direct, stream
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
+from fanin.executors import available_threads
 from fanin.result import Result
 from fanin.sampling_checks import check_memory, check_own_laws
 from fanin.store import Store
@@ -171,11 +172,6 @@ def resolved_method(ensemble: Ensemble, method: str) -> str:
     elif ensemble.is_network:
         sampler_of(ensemble, method).check(ensemble)
     return method
-
-
-def available_threads() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_method(method: str) -> None:

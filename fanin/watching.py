@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
+from fanin.executors import available_threads
 from fanin.judges import Judge, judge_of
 from fanin.report import Report
 from fanin.result import Result
-from fanin.sampling import available_threads, extended, sampled, step_of
+from fanin.sampling import extended, sampled, step_of
 from fanin.stats.planning import networks_for
 from fanin.stats.sequences import LOOKS
 from fanin.stats.verdict import CONFIRMED, UNDECIDED, Claim, Verdict

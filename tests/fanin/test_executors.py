@@ -246,6 +246,10 @@ def test_how_many_workers(processes, cluster):
             ("processes", None, "tcp://localhost:1"),
             "dask_address is tcp://localhost:1, and the executor is processes; it goes with dask",
         ),
+        *(
+            (("dask", None, address), f"dask_address is {address!r}; write it as tcp://host:8786 or tls://host:8786")
+            for address in ("foo", "", "tcp://", "tcp://host", "tcp://host:port", "http://host:1", "tcp://[::1", "tcp://a:1 b")
+        ),
         (
             ("mpi",),
             "executor mpi has no workers; start it as: mpiexec -n 4 python -m mpi4py.futures -m fanin verify --executor mpi",
