@@ -18,7 +18,7 @@ from typing import Any
 
 import fanin
 from fanin.block_ranges import Range
-from fanin.executors import open_executor
+from fanin.executors import open_executor, window_of
 from fanin.store.specification import specification_of
 from fanin.studies import built_in
 from fanin.summing import merged
@@ -86,9 +86,10 @@ def _round_trip(name: str) -> float:
     tasks = [Task(Range(k, k + 1), 1) for k in range(40 * _TASKS)]
     with open_executor(name, 2) as executor:
         assert executor is not None
-        list(finished(executor, _nothing, lambda _task, found: found, tasks[:_TASKS], lambda: 2))
+        window = window_of(executor, 2)
+        list(finished(executor, _nothing, lambda _task, found: found, tasks[:_TASKS], lambda: window))
         start = time.perf_counter()
-        list(finished(executor, _nothing, lambda _task, found: found, tasks, lambda: 2))
+        list(finished(executor, _nothing, lambda _task, found: found, tasks, lambda: window))
         return (time.perf_counter() - start) / len(tasks)
 
 

@@ -1,6 +1,6 @@
 """A run on many machines, simulated: `python -m benchmarks.scheduler` prints the tables of docs/scale.md.
 
-One parent, W workers. The parent gives out tasks in a window of three for each worker and handles their ends one by one: the cost
+One parent, W workers. The parent gives out tasks in a window of six for each worker and handles their ends one by one: the cost
 of the scheduler's round trip, of checking and unpacking, of adding, of committing. Workers take tasks of equal work; their speeds
 differ by a factor that is drawn once for each worker, and each task's by another; some workers vanish and come back. All costs are
 those that `parent_costs` measures on this machine.
@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from benchmarks.processes import run_module
-from fanin.tasks import WINDOW
+from fanin.executors import Cluster
 
 SPREAD_OF_WORKERS, SPREAD_OF_TASKS = 0.10, 0.05
 """Standard deviations of the logarithm of the speed, between workers and between tasks."""
@@ -78,7 +78,7 @@ def simulated(workers: int, tasks: int, work: float, costs: Costs, seed: int = 1
 
     def give(now: float) -> None:
         nonlocal given
-        while given - done < WINDOW * workers and given < tasks:
+        while given - done < Cluster.window * workers and given < tasks:
             given += 1
             waiting.append(None)
         while idle and waiting:

@@ -23,6 +23,8 @@ from typing import Any
 from fanin.engine.errors import SpecificationError
 
 EXECUTORS = ("threads", "processes", "dask", "mpi")
+WINDOW = 3
+"""Tasks that are given out at a time, for each worker."""
 WAIT = 10.0
 """Seconds in which the scheduler of a Dask cluster must answer."""
 
@@ -65,6 +67,11 @@ def open_executor(name: str, workers: int | None = None, address: str | None = N
     else:
         with _mpi() as executor:
             yield executor
+
+
+def window_of(executor: futures.Executor, workers: int) -> int:
+    """Tasks that are given out at a time to so many workers of an executor."""
+    return workers * getattr(executor, "window", WINDOW)
 
 
 def workers_of(executor: futures.Executor, otherwise: int) -> int:
@@ -114,6 +121,8 @@ class Processes(futures.Executor):
 
 class Cluster(futures.Executor):
     """A Dask cluster, of which workers may come and go. client : connected to its scheduler."""
+
+    window = 6  # what its processes say to each other waits up to ten milliseconds to be sent together
 
     def __init__(self, client: Any) -> None:
         self._client, self._inner = client, client.get_executor(pure=False)

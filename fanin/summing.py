@@ -17,12 +17,12 @@ import numpy as np
 from fanin.block_ranges import Range, cut, gaps
 from fanin.engine import direct
 from fanin.engine.spec import Ensemble
-from fanin.executors import workers_of
+from fanin.executors import WINDOW, window_of, workers_of
 from fanin.layer_bytes import from_bytes
 from fanin.result import Layer
 from fanin.store import Store
 from fanin.store.specification import Specification
-from fanin.tasks import Job, Task, finished, piece_of, row_of, sample_elsewhere, sample_here, sampler_of, taken
+from fanin.tasks import Job, Task, finished, piece_of, row_of, sample_here, sample_known, sampler_of, taken
 
 _TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
 _NETWORK_TASK_DRAWS = 8e8  # about a third of a second of one thread
@@ -107,15 +107,19 @@ def _tasks(whole: Range, held: list[Range], last: int, size: int, most: int) -> 
 def _sampled(job: Job, tasks: Iterator[Task], place: Place, kept: bool) -> Iterator[tuple[Task, dict[int, Layer], Any]]:
     """Tasks as they end, with their summaries and, where they are kept, the rows of these."""
     if place.executor is not None:
-        run = functools.partial(sample_elsewhere, job)
-        for task, (layers, row) in finished(place.executor, run, functools.partial(taken, job), tasks, lambda: place.workers):
+        executor, run = place.executor, functools.partial(sample_known, job.key)
+
+        def window() -> int:
+            return window_of(executor, place.workers)
+
+        for task, (layers, row) in finished(executor, run, functools.partial(taken, job), tasks, window, job):
             yield task, layers, row
         return
     stop = np.zeros(1, np.int64)
     with futures.ThreadPoolExecutor(place.threads, thread_name_prefix="fanin") as pool:
         try:
             run = functools.partial(_sample_in_thread, job, stop, kept)
-            for task, (layers, row) in finished(pool, run, lambda _task, found: found, tasks, lambda: place.threads):
+            for task, (layers, row) in finished(pool, run, lambda _task, found: found, tasks, lambda: WINDOW * place.threads):
                 yield task, layers, row
         except BaseException:
             stop[0] = 1

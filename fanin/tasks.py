@@ -1,6 +1,7 @@
 """Tasks: ranges of blocks that are sampled anywhere, any number of times, in any order.
 
-A task is submitted to an executor with the specification of its run; what comes back is a few kilobytes. Submission is windowed. A
+A task is submitted to an executor with the key of its run; what comes back is a few kilobytes. A worker that does not know the run
+gives the task back, and gets it again with the specification, which may hold a large table of inputs. Submission is windowed. A
 task whose worker was lost, or gave what cannot be, is given out again; after `TRIES` failures the run breaks off.
 
 Guarantee: nothing that another process computed is used before that process has proved that it computes the right bits: with its
@@ -31,8 +32,6 @@ from fanin.result import Layer
 from fanin.summary_row import Row
 
 TRIES = 5
-WINDOW = 3
-"""Tasks that are given out at a time, for each worker."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +93,18 @@ def sample_here(job: Job, stop: np.ndarray, task: Task) -> dict[int, Layer]:
     return job.sampler.sample(job.plan, *task.blocks, task.networks, stop)
 
 
+def sample_known(key: str, task: Task, job: Job | None = None) -> Answer | None:
+    """A task of the job of a key in another process; None where that does not know the job, and must be told."""
+    if job is not None:
+        _known.setdefault(key, job)
+        while len(_known) > _KEPT:
+            _known.pop(next(iter(_known)), None)
+    known = _known.get(key, job)
+    return None if known is None else sample_elsewhere(known, task)
+
+
 def sample_elsewhere(job: Job, task: Task) -> Answer:
-    """A task in another process."""
-    job = _known.setdefault(job.key, job)
-    while len(_known) > _KEPT:
-        _known.pop(next(iter(_known)), None)
+    """A task in another process, with the proof that it computes the right bits."""
     layers = job.sampler.sample(job.plan, *task.blocks, task.networks)
     return Answer(f"{socket.gethostname()}, process {os.getpid()}", proof(job), row_of(job, task, layers))
 
@@ -130,7 +136,7 @@ def proof(job: Job) -> str:
     return _proofs[job.key]
 
 
-def taken(job: Job, task: Task, answer: Answer) -> tuple[dict[int, Layer], Row]:
+def taken(job: Job, task: Task, answer: Answer | None) -> tuple[dict[int, Layer], Row]:
     """The summary that another process sent, and its row.
 
     Raises
@@ -138,6 +144,8 @@ def taken(job: Job, task: Task, answer: Answer) -> tuple[dict[int, Layer], Row]:
     WrongAnswer
         Where it has not proved that it computes the right bits, or sent what is not the summary of the task.
     """
+    if answer is None:
+        raise WrongAnswer("a worker says that it does not know the run, of which it was told")
     if answer.proof != proof(job):
         raise WrongAnswer(f"{answer.worker} computes other bits than this machine")
     try:
@@ -155,9 +163,13 @@ def finished(
     run: Callable[[Task], Any],
     take: Callable[[Task, Any], Any],
     tasks: Iterable[Task],
-    workers: Callable[[], int],
+    window: Callable[[], int],
+    job: Job | None = None,
 ) -> Iterator[tuple[Task, Any]]:
     """Tasks and what was made of their answers, in the order in which they end.
+
+    window : most tasks that are given out at a time. job : goes with those that are given out again, since the answer was None, or
+    there was none.
 
     Raises
     ------
@@ -166,22 +178,31 @@ def finished(
     """
     waiting: dict[futures.Future[Any], Task] = {}
     again: deque[Task] = deque()
-    failures: Counter[Range] = Counter()
+    failures: Counter[Range] = Counter()  # of tasks that were given out again, or will be
+    told = () if job is None else (job,)
     source = iter(tasks)
     try:
         while True:
-            while len(waiting) < WINDOW * workers():
-                task = again.popleft() if again else next(source, None)
-                if task is None:
+            while len(waiting) < window():
+                if again:
+                    task = again.popleft()
+                    waiting[_submitted(executor, run, task, *told)] = task
+                elif (task := next(source, None)) is not None:
+                    waiting[_submitted(executor, run, task)] = task
+                else:
                     break
-                waiting[_submitted(executor, run, task)] = task
             if not waiting:
                 return
             done, _ = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
             for future in sorted(done, key=lambda one: waiting[one].blocks):
                 task = waiting.pop(future)
                 try:
-                    found = take(task, future.result())
+                    answer = future.result()
+                    if answer is None and task.blocks not in failures:
+                        failures[task.blocks] = 0
+                        again.append(task)
+                        continue
+                    found = take(task, answer)
                 except (BrokenOff, SpecificationError, InterruptedError):
                     raise
                 except Exception as error:
@@ -192,15 +213,16 @@ def finished(
                         raise BrokenOff(f"{task.blocks} failed {TRIES} times, at last since {reason(error)}") from None
                     again.append(task)
                 else:
+                    failures.pop(task.blocks, None)
                     yield task, found
     finally:
         for future in waiting:
             future.cancel()
 
 
-def _submitted(executor: futures.Executor, run: Callable[[Task], Any], task: Task) -> futures.Future[Any]:
+def _submitted(executor: futures.Executor, run: Callable[..., Any], *task: Any) -> futures.Future[Any]:
     try:
-        return executor.submit(run, task)
+        return executor.submit(run, *task)
     except (futures.BrokenExecutor, RuntimeError) as error:
         raise BrokenOff(f"the executor takes no more tasks: {reason(error)}") from None
 

@@ -86,7 +86,7 @@ def remembered() -> Iterator[list[tuple[str, Task]]]:
         return _answers[job.key, task]
 
     with (
-        mock.patch.object(summing, "sample_elsewhere", sample),
+        mock.patch.object(tasks, "sample_elsewhere", sample),
         mock.patch.object(summing, "from_bytes", _read),
         mock.patch.object(tasks, "from_bytes", _read),
         mock.patch.object(reading, "from_bytes", _read),

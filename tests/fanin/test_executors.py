@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from concurrent import futures
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fanin
@@ -20,6 +22,7 @@ from fanin.engine.errors import SpecificationError
 from fanin.executors import Processes, open_executor, workers_of
 from fanin.layer_bytes import to_bytes
 from fanin.summary_row import Row
+from fanin.tasks import sample_elsewhere
 
 ENSEMBLE = fanin.Ensemble((12, 1), "standard")
 NETWORK = fanin.Ensemble((8, 6, 2), "he_normal", "relu", cost="linear")
@@ -103,17 +106,17 @@ def test_mpi(ranks, digest, tmp_path):
 
 def wrong_bits(job, task):
     """A worker whose proof is that of other bits."""
-    return dataclasses.replace(tasks.sample_elsewhere(job, task), proof="0" * 64)
+    return dataclasses.replace(sample_elsewhere(job, task), proof="0" * 64)
 
 
 def other_task(job, task):
     """A worker that sends the summary of another task."""
-    return tasks.sample_elsewhere(job, tasks.Task(Range(task.blocks.last, task.blocks.last + task.blocks.blocks), task.networks))
+    return sample_elsewhere(job, tasks.Task(Range(task.blocks.last, task.blocks.last + task.blocks.blocks), task.networks))
 
 
 def damaged(job, task):
     """A worker whose row was changed on the way."""
-    answer = tasks.sample_elsewhere(job, task)
+    answer = sample_elsewhere(job, task)
     return dataclasses.replace(answer, row=dataclasses.replace(answer.row, data=answer.row.data[:-9] + bytes(9)))
 
 
@@ -121,7 +124,7 @@ def fewer_networks(job, task):
     """A worker that lost networks, in a row that is sound."""
     layers = job.sampler.sample(job.plan, *task.blocks, task.networks - 1)
     row = Row.of(job.key, task.blocks, to_bytes(layers))
-    return dataclasses.replace(tasks.sample_elsewhere(job, task), row=row)
+    return dataclasses.replace(sample_elsewhere(job, task), row=row)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def fewer_networks(job, task):
     ],
 )
 def test_a_worker_that_sends_what_is_wrong_is_never_believed(worker, words, monkeypatch):
-    monkeypatch.setattr("fanin.summing.sample_elsewhere", worker)
+    monkeypatch.setattr("fanin.tasks.sample_elsewhere", worker)
     with (
         futures.ThreadPoolExecutor(1) as executor,
         pytest.raises(BrokenOff, match=r"^blocks \d+ to \d+ failed 5 times, at last since") as broken,
@@ -151,7 +154,7 @@ class Faulty(futures.Executor):
 
     def submit(self, fn, /, *args, **kwargs):
         future = futures.Future()
-        task = args[-1]
+        task, *_job = args
         self.given[task] = self.given.get(task, 0) + 1
         if self.given[task] <= self.often and task.blocks.first % 3 == 0:
             future.set_exception(self.error)
@@ -176,6 +179,37 @@ def test_after_so_many_failures_the_run_breaks_off_and_keeps_the_rest(digest, tm
     with fanin.Store(store) as opened:
         assert len(list(opened.ranges(opened.runs()[0].key))) >= 2
     assert simulated(store=store).digest == digest
+
+
+class Pickling(futures.Executor):
+    """One worker, which knows what it was sent. sizes : bytes of each task."""
+
+    workers = 1
+
+    def __init__(self):
+        self.sizes = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.sizes.append(len(pickle.dumps((fn, args, kwargs))))
+        return Faulty(None, 0).submit(fn, *args, **kwargs)
+
+
+def test_a_large_table_is_sent_to_a_worker_once(monkeypatch):
+    monkeypatch.setattr(tasks, "_known", {})
+    table = np.random.default_rng(1).normal(size=(1000, 100))
+    ensemble = fanin.Ensemble((100, 1), "standard", inputs=fanin.Inputs.rows(table))
+    executor = Pickling()
+    run = fanin.simulate(ensemble, 50_000, executor=executor, blocks_per_task=2)
+    assert run.digest == fanin.simulate(ensemble, 50_000).digest
+    assert len(executor.sizes) > 10
+    assert 800_000 < sum(executor.sizes) < 3 * 800_000 + 1000 * len(executor.sizes)
+    assert sorted(executor.sizes)[-4] < 1000
+
+
+def test_a_worker_that_never_knows_the_run_is_given_up(monkeypatch):
+    monkeypatch.setattr("fanin.summing.sample_known", lambda *_: None)
+    with futures.ThreadPoolExecutor(1) as executor, pytest.raises(BrokenOff, match=r"does not know the run, of which it was told$"):
+        simulated(executor)
 
 
 def test_a_fault_of_a_task_itself_is_not_tried_again():
