@@ -158,6 +158,9 @@ def _end_with_parent() -> None:
 def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
     _require("distributed", "dask")
     import distributed
+    from dask import config
+
+    config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"})  # only what a worker does not know is large
 
     if address is not None:
         try:
@@ -169,7 +172,7 @@ def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
                 raise SpecificationError(f"the Dask scheduler at {address} has no workers; start some")
             yield Cluster(client)
         return
-    local: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
+    local: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
     with (
         distributed.LocalCluster(n_workers=workers, **local) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,

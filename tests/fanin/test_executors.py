@@ -260,6 +260,12 @@ def test_killed_workers(digest):
         assert killed
 
 
+def test_a_second_cluster_beside_the_first(cluster, digest):
+    """Two programs on one machine, without a warning."""
+    with open_executor("dask", 1) as other:
+        assert simulated(other).digest == simulated(cluster).digest == digest
+
+
 def test_how_many_workers(processes, cluster):
     assert (workers_of(processes, 1), workers_of(cluster, 1)) == (2, 2)
     assert workers_of(Faulty(OSError()), 7) == 7
