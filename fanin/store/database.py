@@ -90,6 +90,8 @@ def _opened(path: Path, mode: str, damaged: bool) -> sqlite3.Connection:
         if not write:
             link.execute("PRAGMA query_only = ON")
         if _is_blank(link):
+            if path.stat().st_size == 1:  # SQLite takes a single byte for an empty file
+                raise SpecificationError(f"{path} is not a store of fanin")
             if not write:
                 raise SpecificationError(f"{path} is empty; it is not a store")
             _create(link, path)

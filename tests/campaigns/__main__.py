@@ -48,6 +48,7 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
             "samplers": 5,
         }.items()
     },
+    "combinations": ("combinations", "combinations"),
     "damage": ("damage", "damage"),
     "kills": ("kills", "kills"),
     "failing-disk": ("failing_disk", "failing_disk"),

@@ -40,6 +40,10 @@ _ORPHANED = 10.0
 """Seconds in which workers must end when their parent was killed."""
 
 
+ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
+"""Environment of a process that can be forked soundly."""
+
+
 class _Telling(Store):
     """Says each row that it has committed."""
 
@@ -58,10 +62,12 @@ def _digest(run: Run, store: Store | None = None, executor: Processes | None = N
     return fanin.simulate(ensemble, networks, seed, threads=threads, executor=executor, store=store, blocks_per_task=BLOCKS).digest
 
 
-def _forked(path: Path, run: Run, in_processes: bool, rng: random.Random) -> tuple[int, int]:
+def forked(path: Path, run: Run, in_processes: bool, rng: random.Random) -> tuple[int, int]:
     """Process id of a child that runs, and the end of a pipe to read what it says."""
-    if len(os.listdir("/proc/self/task")) != 1:
-        raise AssertionError("a process with several threads cannot be forked soundly")
+    end = time.monotonic() + 1.0
+    while len(os.listdir("/proc/self/task")) != 1:  # the system takes its time with those that have just ended
+        if time.monotonic() > end:
+            raise AssertionError("a process with several threads cannot be forked soundly")
     read, write = os.pipe()
     threads = rng.choice((1, 2))
     child = os.fork()
@@ -141,7 +147,7 @@ def kill_parents(folder: Path, count: int, rng: random.Random, in_processes: boo
         longest = 5.0 if in_processes else seconds[which] / 2
         clear(path)
         while True:
-            child, pipe = _forked(path, run, in_processes, rng)
+            child, pipe = forked(path, run, in_processes, rng)
             time.sleep(rng.uniform(0.0, longest if in_processes else rng.choice((0.01, longest))))
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
@@ -209,8 +215,7 @@ def kill_workers(folder: Path, count: int, rng: random.Random) -> collections.Co
 def kills(parents: int = 1600, with_workers: int = 100, workers: int = 300, seed: int = 1) -> str:
     """Kills of runs in threads, of runs with worker processes, and of workers."""
     command = [sys.executable, "-m", "tests.campaigns.kills", *map(str, (parents, with_workers, workers, seed))]
-    one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | one_thread)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ONE_THREAD)
     if done.returncode:
         raise SystemExit(f"kills {parents} {with_workers} {workers} {seed}: exit code {done.returncode}\n{done.stderr}")
     found: dict[str, dict[str, int]] = json.loads(done.stdout)

@@ -272,6 +272,7 @@ def test_a_store_that_another_program_holds_alone(path, monkeypatch):
             "is not a store of fanin",
         ),
         (lambda path: path.write_bytes(b""), "is empty; it is not a store"),
+        (lambda path: path.write_bytes(b"x"), "is not a store of fanin"),
         (lambda path: path.mkdir(), "is a folder; give the name of a store"),
         (lambda path: None, "cannot be read: there is no such file"),
         (lambda path: change(path, "CREATE TABLE t (a)"), "is not a store of fanin"),
