@@ -121,8 +121,16 @@ def main() -> None:
                 rate = tasks / found.wall * 3600.0
                 shares = f"{100 * found.workers_busy:.0f} % | {100 * found.parent_busy:.0f} %"
                 print(f"| {workers} | {work:g} | {rate:,.0f} | {shares} | {rate * one['bytes'] / 1e9:.2f} GB |")
+        for workers, work in (1000, 20.0), (1000, 80.0), (8000, 40.0), (8000, 160.0):
+            tasks = math.ceil(_NETWORKS * one["seconds"] / work)
+            if tasks > _MOST_TASKS:
+                continue
+            found = simulated(workers, tasks, work, costs)
+            shares = f"workers used {100 * found.workers_busy:.0f} %, parent {100 * found.parent_busy:.0f} %"
+            print(f"{_NETWORKS:g} networks, {workers} workers, {work:g} s: {tasks:,} tasks, {found.wall / 60.0:.1f} min, {shares}")
 
 
+_NETWORKS, _MOST_TASKS = 1e13, 1_000_000
 _HEADS = ("workers", "seconds of a task", "tasks an hour", "workers used", "parent used", "store an hour")
 
 

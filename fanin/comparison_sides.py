@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fanin.claims import methods_of
 from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
 from fanin.engine.spec import Ensemble
@@ -22,7 +23,7 @@ from fanin.sampling import simulate, whole_number
 from fanin.studies import STUDIES, Study, built_in
 from fanin.study_file import SUFFIX, load_study
 from fanin.subjects import ALL, RESULTS, is_folder, own_study
-from fanin.verification import methods_of, study_of
+from fanin.verification import study_of
 
 NEURON = "1000,1"
 """Widths of what a scheme makes unless told otherwise."""

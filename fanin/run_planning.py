@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import fanin
+from fanin.claims import claims_of, methods_of
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS, MAX_SEED
 from fanin.judges import Judge, judge_of
@@ -25,7 +26,7 @@ from fanin.stats.planning import POWER, networks_for
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, Claim, Verdict, judge
 from fanin.studies import Study
 from fanin.summing import Place
-from fanin.verification import ALPHA, check_alpha, check_factor, check_until, claims_of, judge_all, methods_of, study_of
+from fanin.verification import ALPHA, check_alpha, check_factor, check_until, judge_all, study_of
 
 _PART = 32  # the pilot is this part of the study's default size
 _LEAST, _LEAST_SECONDS = 2048, 0.2

@@ -7,24 +7,24 @@ import functools
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
-from fanin.engine import conditional, direct
+from fanin.claims import claims_of, methods_of
+from fanin.engine import direct
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.engine.stream import MAX_NETWORKS, MAX_SEED
-from fanin.judges import Judge, NetworkJudge, NeuronJudge, judge_of
+from fanin.judges import judge_of
 from fanin.report import Report
 from fanin.result import Layer, Result
-from fanin.sampling import check_method, placed, resolved_method, sampled, whole_number
+from fanin.sampling import check_method, placed, sampled, whole_number
 from fanin.stats.evidence import Evidence, Unknown
-from fanin.stats.network_quantities import recorded_names
 from fanin.stats.network_theory import NetworkTheory
 from fanin.stats.predictions import Theory
-from fanin.stats.two_sample import compared, difference_tolerance, is_scale
-from fanin.stats.verdict import Claim, judge, judged
+from fanin.stats.two_sample import compared, is_scale
+from fanin.stats.verdict import judge, judged
 from fanin.store import Store
 from fanin.studies import Study
 from fanin.study_file import find_study
@@ -100,8 +100,11 @@ def verify(
         check_method(method)
     check_until(until, networks, max_networks)
     watched = until is not None
-    if isinstance(subject, (Report, Result)) and watched:
-        raise SpecificationError(f"until {until} is about sampling, and a {type(subject).__name__.lower()} is only judged again")
+    if isinstance(subject, (Report, Result)):
+        sampling = {"networks": networks, "until": until, "method": method, "threads": threads, "executor": executor}
+        if given := [name for name, value in (sampling | {"store": store}).items() if value is not None]:
+            what = type(subject).__name__.lower()
+            raise SpecificationError(f"{given[0]} is about sampling, and a {what} is only judged again; leave it out")
     if isinstance(subject, Report):
         study, results, watched = subject.study, subject.results, subject.watched
     elif isinstance(subject, Result):
@@ -154,132 +157,6 @@ def _sampled(
         here = dataclasses.replace(place, so_far=functools.partial(so_far, label))
         results[label] = sampled(ensemble, networks, seed, methods[label], here)
     return results
-
-
-def methods_of(study: Study, method: str | None, seed: int, networks: int) -> dict[str, str]:
-    """The sampler of each ensemble: its own, the given one, or that of the study."""
-    found = {}
-    for label, ensemble in study.ensembles.items():
-        own = study.methods.get(label)
-        if own is not None and method not in (None, own):
-            raise SpecificationError(f"method is {method!r}, and the study {study.name} samples {label} by {own}; leave method out")
-        chosen = own or method or study.method
-        if chosen == "auto":
-            chosen = resolved_method(ensemble, "auto")
-            if chosen == conditional.NAME:
-                judge = judge_of(label, ensemble, chosen, seed, networks)
-                if any(claim.assumed for claim in _theory_claims(study, judge)):
-                    chosen = direct.NAME
-        found[label] = resolved_method(ensemble, chosen)
-    return found
-
-
-def claims_of(study: Study, methods: dict[str, str], seed: int, networks: int) -> list[Claim]:
-    """All claims of a study, in the order of its report: theory of each ensemble, then the study's own, then comparisons."""
-    judges = {label: judge_of(label, one, methods[label], seed, networks) for label, one in study.ensembles.items()}
-    _check_quantities(study, judges)
-    claims: list[Claim] = []
-    for label, one in judges.items():
-        claims += _theory_claims(study, one)
-        for claim in study.claims:
-            if claim.ensemble == label:
-                one.check(claim.quantity, claim.layer)
-                if claim.against in judges:
-                    judges[claim.against].check(claim.quantity, claim.against_layer or claim.layer)
-                claims.append(dataclasses.replace(claim, assumed=one.assumes(claim)))
-    named = [label for claim in study.claims for label in (claim.ensemble, claim.against) if label]
-    if lost := [label for label in named if label not in study.ensembles]:
-        raise SpecificationError(f"a claim is about the ensemble {lost[0]!r}; the study has {', '.join(study.ensembles)}")
-    _check_streams(study, methods)
-    for pair in study.compared:
-        one, other = (judges[label] for label in pair)
-        if not (isinstance(one, NetworkJudge) and isinstance(other, NetworkJudge)):
-            raise SpecificationError(f"{' and '.join(pair)} are single neurons; only networks are compared quantity by quantity")
-        claims += _comparisons(one, other)
-    own = study.name in ("ensemble", "result")
-    if claims and all(claim.assumed for claim in claims):
-        what = "theory says of this ensemble" if own else f"the study {study.name} claims"
-        raise SpecificationError(f"the conditional sampler assumes all that {what}: nothing would be judged; take method direct")
-    if not claims and own:
-        raise SpecificationError("theory claims nothing of this ensemble; give a study with claims")
-    if not claims:
-        raise SpecificationError(f"the study {study.name} claims nothing; give it quantities or claims")
-    return claims
-
-
-def _check_streams(study: Study, methods: dict[str, str]) -> None:
-    """Refuse to compare two ensembles that draw the same numbers: their difference would be nothing, and would be confirmed."""
-    pairs = [(claim.ensemble, claim.against) for claim in study.claims if claim.against not in ("", claim.ensemble)]
-    streams = {label: ensemble.stream_label(methods[label]) for label, ensemble in study.ensembles.items()}
-    for one, other in (*study.compared, *pairs):
-        if streams[one] == streams[other]:
-            raise SpecificationError(
-                f"{one} and {other} are one ensemble, sampled in one way: they draw the same numbers, and differ in nothing; "
-                "compare different ensembles or methods, or two runs of different seeds (fanin compare)"
-            )
-
-
-def _theory_claims(study: Study, judge: Judge) -> Iterator[Claim]:
-    """What theory claims of an ensemble: by default all it knows, else the study's quantities wherever it predicts them."""
-    if study.compared:
-        return
-    for layer in judge.layers:
-        for quantity in judge.names(layer) if study.quantities is None else study.quantities:
-            claim = _predicted(judge, quantity, layer)
-            if isinstance(claim, Claim):
-                yield claim
-
-
-def _predicted(judge: Judge, quantity: str, layer: int) -> Claim | SpecificationError:
-    """The claim about a quantity of a layer, or the reason why there is none."""
-    try:
-        return judge.claim(quantity, layer)
-    except SpecificationError as error:
-        return error
-
-
-def _check_quantities(study: Study, judges: dict[str, Judge]) -> None:
-    """Refuse a quantity that theory predicts for no layer of any ensemble, or not for a single neuron of the study."""
-    for quantity in study.quantities or ():
-        found = [[_predicted(one, quantity, layer) for layer in one.layers] for one in judges.values()]
-        nowhere = not any(isinstance(claim, Claim) for claims in found for claim in claims)
-        for claims, one in zip(found, judges.values(), strict=True):
-            if (nowhere or isinstance(one, NeuronJudge)) and not isinstance(claims[0], Claim):
-                raise claims[0]
-
-
-def _comparisons(one: NetworkJudge, other: NetworkJudge) -> Iterator[Claim]:
-    """Every quantity that both record of each layer: both have the same law.
-
-    Left out are what the conditional sampler draws from, the lower half of |delta| and |dC/dw|, which may be all zeros, and the
-    variance of logarithms of what comes back from a softmax, whose few outputs that are nearly certain make it up.
-    """
-    softmax = one.theory.ensemble.cost == "softmax"
-    for layer in one.layers:
-        for quantity in recorded_names(one.theory.ensemble, layer):
-            back = quantity.startswith(("delta.", "grad.", "jacobian."))
-            lower = quantity.startswith(("delta.", "grad.", "change.")) and quantity.endswith((".median", "[0.05]"))
-            lower = lower or (softmax and back and quantity.endswith(".lognorm.variance"))
-            if quantity.startswith(("field.", "independence.")) or lower:
-                continue
-            yield Claim(
-                id=f"{one.label}/{layer}/{quantity}/against {other.label}",
-                ensemble=one.label,
-                layer=layer,
-                quantity=quantity,
-                predicted=0.0,
-                tolerance=difference_tolerance(quantity, _unit(one, layer)),
-                source="one law, sampled in two ways",
-                against=other.label,
-            )
-
-
-def _unit(judge: Judge, layer: int) -> float:
-    """The standard deviation of z in a layer, where theory knows it."""
-    try:
-        return math.sqrt(judge.claim("z.variance", layer).predicted)
-    except SpecificationError:
-        return 1.0
 
 
 def judge_all(

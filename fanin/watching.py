@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
+from fanin.claims import claims_of
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
 from fanin.executors import available_threads
@@ -23,7 +24,7 @@ from fanin.stats.sequences import LOOKS
 from fanin.stats.verdict import CONFIRMED, UNDECIDED, Claim, Verdict
 from fanin.studies import Study
 from fanin.summing import Place
-from fanin.verification import claims_of, judge_all
+from fanin.verification import judge_all
 
 GROWTH = 1.25
 """Most by which a run grows from one look to the next."""

@@ -52,6 +52,7 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
     "damage": ("damage", "damage"),
     "kills": ("kills", "kills"),
     "failing-disk": ("failing_disk", "failing_disk"),
+    "long-runs": ("long_runs", "interrupted"),
     "fuzz-stores": ("fuzz_stores", "fuzz_stores", 100_000),
     "fuzz-readers": ("fuzz_readers", "fuzz_readers", 100_000),
     "fuzz-studies": ("fuzz_studies", "fuzz_studies", 100_000),

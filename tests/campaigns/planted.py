@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from fanin.claims import claims_of, methods_of
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.report import Report
@@ -20,7 +21,7 @@ from fanin.run_planning import plan
 from fanin.sampling import extended, simulate, step_of
 from fanin.stats.verdict import REFUTED
 from fanin.studies import Study
-from fanin.verification import claims_of, judge_all, methods_of
+from fanin.verification import judge_all
 
 SEED = 11
 """Of the faulty runs; plans are made with the default seed, so that neither knows the numbers of the other."""

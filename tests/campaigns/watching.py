@@ -16,10 +16,11 @@ import statistics
 from scipy import stats
 
 from fanin import Ensemble, Study, plan
+from fanin.claims import methods_of
 from fanin.sampling import extended, simulate
 from fanin.stats.verdict import CONFIRMED, REFUTED, UNDECIDED, Claim
 from fanin.studies import built_in
-from fanin.verification import judge_all, methods_of
+from fanin.verification import judge_all
 from fanin.watching import look_sizes, watch
 
 ENSEMBLES = {

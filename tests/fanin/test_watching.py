@@ -175,11 +175,19 @@ def test_rows_in_turn_have_no_sequence():
         verify(study(ensemble=turned), until="decided")
 
 
-def test_results_are_not_sampled_again(watched):
+def test_results_are_not_sampled_again(watched, tmp_path):
     report, _ = watched
     for subject in (report, report.results["own"]):
-        with pytest.raises(SpecificationError, match="only judged again"):
-            verify(subject, until="decided")
+        for option in (
+            {"until": "decided"},
+            {"networks": 1000},
+            {"method": "direct"},
+            {"threads": 1},
+            {"store": tmp_path / "runs"},
+        ):
+            with pytest.raises(SpecificationError, match=f"^{next(iter(option))} is about sampling, and a .* only judged again"):
+                verify(subject, **option)
+    assert not list(tmp_path.iterdir())
 
 
 OWN = ("verify", "--widths", "6,1", "--until", "decided", "--tolerance", "8")
