@@ -116,7 +116,8 @@ def _judge(label: str, ensemble: Ensemble, method: str, networks: int | None) ->
 
 def _drawn_input(ensemble: Ensemble, seed: int, method: str) -> Inputs:
     if ensemble.is_network or method == conditional.NAME:
-        return Inputs.fixed(sampler_of(ensemble, method).make_plan(ensemble, seed).inputs.data[0])
+        plan = sampler_of(ensemble, method).make_plan(ensemble, seed)
+        return Inputs.fixed((plan if method == conditional.NAME else plan.network).inputs.data[0])
     return direct.drawn_input(ensemble, seed)
 
 

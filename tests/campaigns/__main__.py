@@ -32,6 +32,7 @@ CAMPAIGNS: dict[str, tuple[Any, ...]] = {
     "samplers": ("seeds", "seeds", "samplers", 10),
     "sequences": ("sequences", "sequences", 100_000),
     "coverage": ("coverage", "coverage", 100_000, 100_000),
+    "rates": ("engine_rates", "rates"),
     "faults": ("faults", "faults"),
     "mutants": ("mutants", "mutants", 12, 6),
     "watched-runs": ("watching", "watched_runs", 250),

@@ -9,6 +9,7 @@ import math
 
 import pytest
 
+from fanin import replay
 from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.meaning import meaning
@@ -98,3 +99,18 @@ def test_a_run_that_lost_networks_is_no_result(monkeypatch):
     )
     with pytest.raises(RuntimeError, match="layer 1 holds 4095 networks of the 4096"):
         sampling.simulate(Ensemble((4, 1)), 4096, threads=1)
+
+
+@pytest.mark.parametrize("method", ["direct", "conditional"])
+def test_an_input_that_is_drawn_once_is_known_to_theory(method):
+    """The variance of z over 20,000 networks differs by 0.02 or less (ten standard errors) from that of the input that was drawn,
+    which lies between 1.5 and 3 as a rule, and is 2 for no input in particular."""
+    ensemble = Ensemble((20, 20, 20), "scaled", "tanh", "gaussian:1,shared")
+    report = verify(ensemble, networks=20_000, seed=3, method=method, tolerance=20.0)
+    (first,) = (verdict for verdict in report.verdicts if verdict.claim.layer == 1 and verdict.claim.quantity == "z.variance")
+    assert first.interval.estimate == pytest.approx(first.claim.predicted, abs=0.02)
+    assert not refuted(report)
+    if method == "direct":
+        x = replay(ensemble, 3, 7).x.astype(float)
+        assert first.claim.predicted == pytest.approx(1.0 + float((x**2).sum()) / 20, rel=1e-6)
+        assert abs(first.claim.predicted - 2.0) > 0.025
