@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import math
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from fanin.engine.errors import SpecificationError
+from fanin.engine.own_functions import function_hash
 
 BUILT_IN = (
     "sigmoid",
@@ -47,21 +45,12 @@ class OwnActivation:
     name: str = "own"
 
     def canonical(self) -> list[Any]:
-        """Name, hashes of the sources, kinks and range: what stands for the pair in a digest."""
+        """Name, hashes of the functions, kinks and range: what stands for the pair in a digest."""
         ends = [end if math.isfinite(end) else None for end in (self.low, self.high)]
-        return [self.name, _source_hash(self.value), _source_hash(self.slope), list(self.kinks), ends]
+        return [self.name, function_hash(self.value), function_hash(self.slope), list(self.kinks), ends]
 
     def __str__(self) -> str:
         return self.name
-
-
-def _source_hash(function: Callable[..., Any]) -> str:
-    plain = getattr(function, "py_func", function)
-    try:
-        text = textwrap.dedent(inspect.getsource(plain)).encode()
-    except (OSError, TypeError):
-        text = getattr(plain, "__code__", plain).co_code
-    return hashlib.sha256(text).hexdigest()
 
 
 def check_activation(activation: Any) -> str | OwnActivation:

@@ -6,15 +6,13 @@ The schemes of the literature and of the frameworks are in `recipes`.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import math
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from fanin.engine.errors import SpecificationError
+from fanin.engine.own_functions import function_hash
 
 FAMILIES = ("normal", "uniform", "truncated", "constant", "rademacher", "laplace", "student", "orthogonal", "own")
 FANS = ("fan_in", "fan_out", "fan_avg", "fan_max")
@@ -38,13 +36,8 @@ class OwnLaw:
         return getattr(self.function, "__name__", "function")
 
     def canonical(self) -> list[Any]:
-        """Name, hash of the source, variance and kurtosis: what stands for the function in a digest."""
-        plain = getattr(self.function, "py_func", self.function)
-        try:
-            text = textwrap.dedent(inspect.getsource(plain)).encode()
-        except (OSError, TypeError):
-            text = getattr(plain, "__code__", plain).co_code
-        return [self.name, hashlib.sha256(text).hexdigest(), self.variance, self.kurtosis]
+        """Name, hash of the function, variance and kurtosis: what stands for the function in a digest."""
+        return [self.name, function_hash(self.function), self.variance, self.kurtosis]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ numba and scipy are imported only when something is sampled, so that help is fas
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -266,5 +267,8 @@ def _complain_of(error: BaseException) -> int:
 
 
 def _complain(sentence: str, code: int) -> int:
+    """Print the sentence; with --json the one object of a run that broke off as well."""
     print(f"fanin: {sentence}", file=sys.stderr)
+    if code != BAD_INPUT and "--json" in sys.argv:
+        print(json.dumps({"error": sentence, "exit_code": code}), flush=True)
     return code

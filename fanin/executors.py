@@ -7,6 +7,7 @@ from a fresh interpreter. Executors between machines send Python objects as pick
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 import multiprocessing
 import os
@@ -20,16 +21,20 @@ from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
 
+from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
 
 EXECUTORS = ("threads", "processes", "dask", "mpi")
 WINDOW = 3
 """Tasks that are given out at a time, for each worker."""
 WAIT = 10.0
-"""Seconds in which the scheduler of a Dask cluster must answer."""
+"""Seconds in which the scheduler of a Dask cluster must answer, and have a worker."""
+PATIENCE = 60.0
+"""Seconds that a run waits for a Dask cluster that has lost its last worker."""
 
 _AGE = 5.0  # seconds after which a cluster is asked again for its workers
 _ADDRESS = re.compile(r"(tcp|tls)://([^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
+_GUARD = 'a script that opens an executor must do so under `if __name__ == "__main__":`, since each worker imports it'
 _MPI_START = "mpiexec -n 4 python -m mpi4py.futures -m fanin verify --executor mpi"
 
 
@@ -51,17 +56,24 @@ def open_executor(name: str, workers: int | None = None, address: str | None = N
         raise SpecificationError(f"dask_address is {address}, and the executor is {name}; it goes with dask")
     if address is not None and not _ADDRESS.fullmatch(address):
         raise SpecificationError(f"dask_address is {address!r}; write it as tcp://host:8786 or tls://host:8786")
-    if workers is not None and not 1 <= workers <= 4096:
-        raise SpecificationError(f"workers is {workers}; it must lie between 1 and 4096")
+    if workers is not None and (type(workers) is not int or not 1 <= workers <= 4096):
+        raise SpecificationError(f"workers is {workers!r}; it must be a whole number from 1 to 4096")
     if workers is not None and (name in ("threads", "mpi") or address is not None):
         other = {"threads": "threads says how many", "mpi": "mpiexec says how many"}.get(name, "the cluster has its own")
         raise SpecificationError(f"workers is {workers}, and with {'an address' if address else name} it is not asked for: {other}")
     if name == "threads":
         yield None
     elif name == "processes":
+        _check_main()
         with Processes(workers or available_threads()) as executor:
+            try:
+                executor.submit(os.getpid).result()
+            except futures.BrokenExecutor:
+                raise SpecificationError(f"worker processes do not start; {_GUARD}") from None
             yield executor
     elif name == "dask":
+        if address is None:
+            _check_main()
         with _dask(workers or available_threads(), address) as executor:
             yield executor
     else:
@@ -87,6 +99,7 @@ class Processes(futures.Executor):
         self.workers = workers
         self._pools = [self._pool() for _ in range(workers)]
         self._load = [0] * workers
+        self._lock = threading.Lock()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
         """Give a task to the process that has the fewest."""
@@ -97,7 +110,8 @@ class Processes(futures.Executor):
             self._pools[at].shutdown(wait=False, cancel_futures=True)
             self._pools[at] = self._pool()
             future = self._pools[at].submit(fn, *args, **kwargs)
-        self._load[at] += 1
+        with self._lock:
+            self._load[at] += 1
         future.add_done_callback(lambda _: self._rest(at))
         return future
 
@@ -112,7 +126,8 @@ class Processes(futures.Executor):
         self.shutdown(wait=True, cancel_futures=error is not None)
 
     def _rest(self, at: int) -> None:
-        self._load[at] -= 1
+        with self._lock:
+            self._load[at] -= 1
 
     @staticmethod
     def _pool() -> futures.ProcessPoolExecutor:
@@ -126,18 +141,40 @@ class Cluster(futures.Executor):
 
     def __init__(self, client: Any) -> None:
         self._client, self._inner = client, client.get_executor(pure=False)
-        self._workers, self._asked = 0, -math.inf
+        self._workers, self._asked, self._seen = 0, -math.inf, time.monotonic()
 
     @property
     def workers(self) -> int:
-        """Threads of the workers that are there now, or were a few seconds ago; at least 1."""
-        if time.monotonic() - self._asked > _AGE:
-            self._workers, self._asked = sum(self._client.nthreads().values()), time.monotonic()
+        """Threads of the workers that are there now, or were a few seconds ago; at least 1.
+
+        Raises
+        ------
+        BrokenOff
+            Where the scheduler does not answer, or has had no worker for a while.
+        """
+        now = time.monotonic()
+        if now - self._asked > _AGE:
+            try:
+                self._workers, self._asked = sum(self._client.nthreads().values()), now
+            except (OSError, RuntimeError) as error:
+                raise BrokenOff(f"the Dask scheduler does not answer: {' '.join(str(error).split())}") from None
+            if self._workers:
+                self._seen = now
+            elif now - self._seen > PATIENCE:
+                raise BrokenOff(f"the Dask cluster has had no worker for {now - self._seen:.0f} s; their logs say why they ended")
         return max(self._workers, 1)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
         """Give a task to the scheduler."""
         return self._inner.submit(fn, *args, **kwargs)
+
+
+def _check_main() -> None:
+    """Refuse what cannot start workers: a program from standard input, and a worker that imports a script without a guard."""
+    if getattr(sys.modules["__main__"], "__file__", "").endswith("<stdin>"):
+        raise SpecificationError("worker processes cannot be started from a program on standard input; write it to a file")
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SpecificationError(f"a worker process was about to start others; {_GUARD}")
 
 
 def _begin() -> None:
@@ -162,21 +199,25 @@ def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
 
     config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"})  # only what a worker does not know is large
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a sentence
     if address is not None:
         try:
             client = distributed.Client(address, timeout=WAIT, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise SpecificationError(f"no Dask scheduler answers at {address}: {' '.join(str(error).split())}") from None
         with client:
-            if not client.nthreads():
-                raise SpecificationError(f"the Dask scheduler at {address} has no workers; start some")
+            try:
+                client.wait_for_workers(1, timeout=WAIT)
+            except TimeoutError:
+                raise SpecificationError(f"the Dask scheduler at {address} has no workers; start some") from None
             yield Cluster(client)
         return
     local: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
-    with (
-        distributed.LocalCluster(n_workers=workers, **local) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    try:
+        cluster = distributed.LocalCluster(n_workers=workers, silence_logs=logging.CRITICAL, **local)
+    except RuntimeError:
+        raise SpecificationError(f"the workers of a Dask cluster do not start; {_GUARD}") from None
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield Cluster(client)
 
 

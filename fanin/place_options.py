@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-_stores: list[str] = []
-"""Names of stores that were opened, for what is said at the end of a run that broke off."""
+_kept = ["nothing was finished"]
+"""What is said at the end of a run that broke off."""
 
 
 @contextmanager
@@ -17,6 +17,8 @@ def opened_place(
 ) -> Iterator[dict[str, Any]]:
     """Keywords of `verify`: an executor and a store that are open."""
     given: dict[str, Any] = {}
+    if store is None:
+        will_keep("nothing was kept; --store FILE keeps what is finished")
     with ExitStack() as stack:
         if executor is not None or workers is not None or dask_address is not None:
             from fanin.executors import open_executor
@@ -26,8 +28,8 @@ def opened_place(
         if store is not None:
             from fanin.store import Store
 
-            _stores.append(store)
             given["store"] = stack.enter_context(Store(store, write=True, notice=_say))
+            will_keep(f"what was finished is kept in {store}; the same command goes on from there")
         yield given
 
 
@@ -35,8 +37,11 @@ def _say(sentence: str) -> None:
     print(f"fanin: {sentence}", file=sys.stderr)
 
 
+def will_keep(words: str) -> None:
+    """Say what remains where the command is broken off from now on."""
+    _kept[:] = [words]
+
+
 def what_is_kept() -> str:
-    """What a run that broke off leaves, in words."""
-    if not _stores:
-        return "nothing was kept; --store FILE keeps what is finished"
-    return f"what was finished is kept in {_stores[-1]}; the same command goes on from there"
+    """What a command that broke off leaves, in words."""
+    return _kept[0]

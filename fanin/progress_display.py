@@ -23,27 +23,30 @@ _EVERY = 30.0
 
 
 class _Run:
-    """How far a run is. The rate is that of the last minute: what came from a store, in no time, is soon left behind."""
+    """How far a run is. The rate is that of the last minute, of what was sampled and not read from a store."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.done, self.words = total, 0, ""
-        self._seen: deque[tuple[float, int]] = deque()
+        self.total, self.done, self.words, self._sampled = total, 0, "", 0
+        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def add(self, networks: int) -> None:
-        """So many networks more."""
+        """So many networks more, which were sampled."""
         self.done += networks
+        self._sampled += networks
         now = time.monotonic()
-        self._seen.append((now, self.done))
+        self._seen.append((now, self._sampled))
         while now - self._seen[0][0] > _WINDOW:
             self._seen.popleft()
+
+    def hold(self, networks: int) -> None:
+        """So many networks more, from a store."""
+        self.done += networks
 
     @property
     def rate(self) -> float:
         """Networks a second; 0 while nothing is known of it."""
-        if not self._seen or self._seen[-1][0] - self._seen[0][0] < 1.0:
-            return 0.0
-        (begun, first), (now, done) = self._seen[0], self._seen[-1]
-        return (done - first) / (now - begun)
+        (begun, first), (now, sampled) = self._seen[0], self._seen[-1]
+        return (sampled - first) / (now - begun) if now - begun >= 1.0 else 0.0
 
     @property
     def speed(self) -> str:
@@ -52,6 +55,22 @@ class _Run:
         if self.rate > 0.0:
             parts = [f"{self.rate:.3g} a second", f"{_span((self.total - self.done) / self.rate)} left"]
         return ", ".join([*parts, self.words] if self.words else parts)
+
+
+class _Progress:
+    """The two ways in which networks come: sampled, or held by a store. show : after each."""
+
+    def __init__(self, run: _Run, show: Callable[[], object]) -> None:
+        self._run, self._show = run, show
+
+    def __call__(self, networks: int) -> None:
+        self._run.add(networks)
+        self._show()
+
+    def held(self, networks: int) -> None:
+        """Networks of a store."""
+        self._run.hold(networks)
+        self._show()
 
 
 @contextmanager
@@ -81,32 +100,30 @@ def _bar(console: Console, total: int) -> Iterator[tuple[Callable[[int], object]
     with Progress(*columns, console=console, transient=True) as bar:
         task: Any = bar.add_task("sampling", total=total, speed="")
 
-        def progress(networks: int) -> None:
-            run.add(networks)
+        def show() -> None:
             bar.update(task, completed=run.done, speed=run.speed)
 
         def look(report: Report) -> None:
             run.words = decided_words(report)
             bar.update(task, speed=run.speed)
 
-        yield progress, look
+        yield _Progress(run, show), look
 
 
 def _lines(console: Console, total: int) -> tuple[Callable[[int], object], Callable[[Report], object]]:
     run = _Run(total)
     last = time.monotonic()
 
-    def progress(networks: int) -> None:
+    def show() -> None:
         nonlocal last
-        run.add(networks)
         if time.monotonic() - last > _EVERY:
             last = time.monotonic()
-            print(f"{run.done:,} of {total:,} networks, {run.speed}", file=console.file, flush=True)
+            print(f"{run.done:,} of {total:,} networks{f', {run.speed}' if run.speed else ''}", file=console.file, flush=True)
 
     def look(report: Report) -> None:
         run.words = decided_words(report)
 
-    return progress, look
+    return _Progress(run, show), look
 
 
 def _span(seconds: float) -> str:

@@ -134,6 +134,8 @@ def placed(
     threads = available_threads() if threads is None else whole_number(threads, "threads", 1, 4096)
     if executor is not None and not isinstance(executor, futures.Executor):
         raise SpecificationError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
+    if isinstance(store, Store) and not store.write:
+        raise SpecificationError(f"{store.path} is open to be read only; open it with write=True, or give its name")
     if store is None or isinstance(store, Store):
         yield Place(threads, executor, store, progress)
     else:

@@ -118,6 +118,7 @@ def merge(target: str, /, *files: str) -> int:
     files
         Stores to read; they are not changed. Of a damaged one, what can be read. Exit code 1 where something could not.
     """
+    from fanin.place_options import will_keep
     from fanin.store import Store
     from fanin.store.reading import merge as merged
 
@@ -128,6 +129,7 @@ def merge(target: str, /, *files: str) -> int:
         if not Path(file).is_file():
             raise SpecificationError(f"{file} cannot be read: there is no such file")
     with Store(target, write=True, notice=_say) as opened:
+        will_keep(f"what was merged is kept in {target}; the same command goes on from there")
         for file in files:
             found = merged(opened, Path(file), _say)
             print(

@@ -6,6 +6,7 @@ were, in which order they ended, or on what was in the store.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -17,12 +18,12 @@ import numpy as np
 from fanin.block_ranges import Range, cut, gaps
 from fanin.engine import direct
 from fanin.engine.spec import Ensemble
-from fanin.executors import WINDOW, window_of, workers_of
+from fanin.executors import WINDOW, Cluster, window_of, workers_of
 from fanin.layer_bytes import from_bytes
 from fanin.result import Layer
 from fanin.store import Store
 from fanin.store.specification import Specification
-from fanin.tasks import Job, Task, finished, piece_of, row_of, sample_here, sample_known, sampler_of, taken
+from fanin.tasks import Job, Task, expect_sendable, finished, piece_of, row_of, sample_here, sample_known, sampler_of, taken
 
 _TASK_DRAWS = 1.2e8  # about a tenth of a second of one thread
 _NETWORK_TASK_DRAWS = 8e8  # about a third of a second of one thread
@@ -53,6 +54,10 @@ class Place:
         """Tasks that are worked on at a time."""
         return self.threads if self.executor is None else workers_of(self.executor, self.threads)
 
+    def held(self, networks: int, total: dict[int, Layer]) -> None:
+        """Say that so many networks of a store were added to a sum: to `progress.held`, where there is one."""
+        dataclasses.replace(self, progress=getattr(self.progress, "held", self.progress)).added(networks, total)
+
     def added(self, networks: int, total: dict[int, Layer]) -> None:
         """Say that so many networks were added to a sum."""
         if self.progress is not None:
@@ -78,7 +83,7 @@ def summed(
         for blocks, layers in place.store.held(job.key, whole, read):
             held.append(blocks)
             total = merged(total, layers)
-            place.added(blocks.blocks * size, total)
+            place.held(blocks.blocks * size, total)
     tasks = _tasks(whole, held, networks.last, size, blocks_per_task or _usual_task(ensemble, method, place))
     keep = None if place.store is None else functools.partial(place.store.keep, specification)
     for task, layers, row in _sampled(job, tasks, place, keep is not None):
@@ -108,6 +113,8 @@ def _sampled(job: Job, tasks: Iterator[Task], place: Place, kept: bool) -> Itera
     """Tasks as they end, with their summaries and, where they are kept, the rows of these."""
     if place.executor is not None:
         executor, run = place.executor, functools.partial(sample_known, job.key)
+        if not isinstance(executor, (futures.ThreadPoolExecutor, Cluster)):  # Dask sends functions by their code
+            expect_sendable(job)
 
         def window() -> int:
             return window_of(executor, place.workers)

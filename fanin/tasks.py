@@ -13,7 +13,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import pickle
 import socket
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
@@ -32,6 +34,7 @@ from fanin.result import Layer
 from fanin.summary_row import Row
 
 TRIES = 5
+_LOOK = 5.0  # seconds after which an executor that finishes nothing is asked for its workers
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,17 @@ def piece_of(ensemble: Ensemble, method: str) -> int:
     return 2 if sampler_of(ensemble, method) is direct else 1
 
 
+def expect_sendable(job: Job) -> None:
+    """Refuse a job with functions that another process cannot import."""
+    try:
+        pickle.dumps(job)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise SpecificationError(
+            f"the ensemble cannot be sent to other processes ({reason(error)}); functions of one's own must be defined at the top "
+            "of a module, and not as a lambda or within another function"
+        ) from None
+
+
 def sample_here(job: Job, stop: np.ndarray, task: Task) -> dict[int, Layer]:
     """A task in this process. stop : ends it early once it is not 0."""
     return job.sampler.sample(job.plan, *task.blocks, task.networks, stop)
@@ -95,12 +109,14 @@ def sample_here(job: Job, stop: np.ndarray, task: Task) -> dict[int, Layer]:
 
 def sample_known(key: str, task: Task, job: Job | None = None) -> Answer | None:
     """A task of the job of a key in another process; None where that does not know the job, and must be told."""
-    if job is not None:
-        _known.setdefault(key, job)
+    with _lock:
+        known = _known.pop(key, job)
+        if known is None:
+            return None
+        _known[key] = known  # the one that was used last comes last
         while len(_known) > _KEPT:
-            _known.pop(next(iter(_known)), None)
-    known = _known.get(key, job)
-    return None if known is None else sample_elsewhere(known, task)
+            _known.pop(next(iter(_known)))
+    return sample_elsewhere(known, task)
 
 
 def sample_elsewhere(job: Job, task: Task) -> Answer:
@@ -123,7 +139,8 @@ def layers_of(job: Job, task: Task, row: Row) -> dict[int, Layer]:
 
 _known: dict[str, Job] = {}
 """Jobs whose kernels are compiled in this process, for the tasks that follow."""
-_KEPT = 8
+_KEPT = 16
+_lock = threading.Lock()
 _proofs: dict[str, str] = {}
 
 
@@ -193,7 +210,7 @@ def finished(
                     break
             if not waiting:
                 return
-            done, _ = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
+            done, _ = futures.wait(waiting, _LOOK, futures.FIRST_COMPLETED)
             for future in sorted(done, key=lambda one: waiting[one].blocks):
                 task = waiting.pop(future)
                 try:

@@ -45,7 +45,9 @@ class Store:
         damaged: bool = False,
         notice: Callable[[str], object] | None = None,
     ) -> None:
-        self.path = Path(path)
+        if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
+            raise SpecificationError(f"store is {path!r}; give the name of a file")
+        self.path, self.write = Path(path), write
         self.notice = notice or (lambda _sentence: None)
         self.unread = 0
         self._link = connect(self.path, write, damaged)
@@ -152,8 +154,8 @@ class Store:
             there = self.row(key, blocks)
             if there is not None and there.sha256 != row.sha256 and there.is_whole(key):
                 raise BrokenOff(
-                    f"{blocks} of run {key[:12]} is in {self.path} with other numbers than were now computed: one of two machines "
-                    "is faulty or runs other code; nothing was changed"
+                    f"{blocks} of run {key[:12]} has other numbers in {self.path} than those that came now: one of two machines is "
+                    "faulty or runs other code; the row that was there stays"
                 )
             if there is not None and there.is_whole(key):
                 return False

@@ -47,6 +47,13 @@ def connect(path: Path, write: bool, damaged: bool = False) -> sqlite3.Connectio
     BrokenOff
         Where it is to be written, and the disk is full or fails.
     """
+    try:
+        is_other = path.exists() and not path.is_file() and not path.is_dir()
+    except OSError as error:
+        name = str(path) if len(str(path)) <= 100 else f"{str(path)[:97]}..."
+        raise SpecificationError(f"{name} cannot be opened: {(error.strerror or 'it fails').lower()}") from None
+    if is_other:
+        raise SpecificationError(f"{path} is no file; give the name of a store")
     if path.is_dir():
         raise SpecificationError(f"{path} is a folder; give the name of a store")
     if write:
@@ -71,6 +78,7 @@ def connect(path: Path, write: bool, damaged: bool = False) -> sqlite3.Connectio
 
 def _other_mode(path: Path) -> str:
     """How a store is read that needs files beside it: those of a run that ended early, or that readers share."""
+    path = path.resolve()
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "rw"  # what was not committed is taken back first
     if any(Path(f"{path}-{end}").exists() for end in ("wal", "journal")):

@@ -19,7 +19,7 @@ from fanin import tasks
 from fanin.block_ranges import Range
 from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
-from fanin.executors import Processes, open_executor, workers_of
+from fanin.executors import Cluster, Processes, open_executor, workers_of
 from fanin.layer_bytes import to_bytes
 from fanin.summary_row import Row
 from fanin.tasks import sample_elsewhere
@@ -277,8 +277,10 @@ def test_how_many_workers(processes, cluster):
     ("given", "words"),
     [
         (("spark",), "executor is 'spark'; known are threads, processes, dask, mpi"),
-        (("processes", 0), "workers is 0; it must lie between 1 and 4096"),
-        (("processes", 10**6), "workers is 1000000; it must lie between 1 and 4096"),
+        (("processes", 0), "workers is 0; it must be a whole number from 1 to 4096"),
+        (("processes", 10**6), "workers is 1000000; it must be a whole number from 1 to 4096"),
+        (("processes", "2"), "workers is '2'; it must be a whole number from 1 to 4096"),
+        (("processes", 2.0), "workers is 2.0; it must be a whole number from 1 to 4096"),
         (("threads", 2), "workers is 2, and with threads it is not asked for: threads says how many"),
         (("mpi", 2), "workers is 2, and with mpi it is not asked for: mpiexec says how many"),
         (("dask", 2, "tcp://localhost:1"), "workers is 2, and with an address it is not asked for: the cluster has its own"),
@@ -376,3 +378,87 @@ def test_a_killed_run_goes_on(tmp_path):
     with fanin.Store(store) as opened:
         assert list(opened.ranges(opened.runs()[0].key))
     assert fanin.simulate(ensemble, 200_000, store=store).digest == fanin.simulate(ensemble, 200_000).digest
+
+
+class Alone:
+    """A client of a cluster without workers."""
+
+    def get_executor(self, **_options):
+        return None
+
+    def nthreads(self):
+        return {}
+
+
+def test_a_cluster_that_has_lost_all_workers_is_left(monkeypatch):
+    monkeypatch.setattr("fanin.executors._AGE", -1.0)
+    cluster = Cluster(Alone())
+    assert cluster.workers == 1
+    monkeypatch.setattr("fanin.executors.PATIENCE", 0.0)
+    with pytest.raises(BrokenOff, match=r"^the Dask cluster has had no worker for 0 s; their logs say why they ended$"):
+        _ = cluster.workers
+
+
+class Silent(futures.Executor):
+    """Answers nothing; it is asked for its workers again and again, until they are lost."""
+
+    asked = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        return futures.Future()
+
+    @property
+    def workers(self):
+        self.asked += 1
+        if self.asked > 20:
+            raise BrokenOff("lost")
+        return 2
+
+
+def test_an_executor_that_answers_nothing_is_asked_for_its_workers(monkeypatch):
+    monkeypatch.setattr(tasks, "_LOOK", 0.01)
+    with pytest.raises(BrokenOff, match=r"^lost$"):
+        simulated(Silent())
+
+
+def test_a_scheduler_that_vanished():
+    class Gone(Alone):
+        def nthreads(self):
+            raise OSError("timed out")
+
+    with pytest.raises(BrokenOff, match=r"^the Dask scheduler does not answer: timed out$"):
+        _ = Cluster(Gone()).workers
+
+
+def test_functions_that_workers_cannot_import_are_refused(processes):
+    own = fanin.OwnActivation(lambda z: z, lambda z: np.float32(1.0))
+    ensemble = fanin.Ensemble((4, 3, 2), "he_normal", own)
+    with pytest.raises(SpecificationError, match=r"^the ensemble cannot be sent to other processes \(.*\); functions of one's own"):
+        fanin.simulate(ensemble, 1000, executor=processes)
+
+
+GUARD = """
+import fanin
+with fanin.open_executor("processes", 1) as executor:
+    print(fanin.simulate(fanin.Ensemble((12, 1)), 1000, executor=executor).digest)
+"""
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    (tmp_path / "run.py").write_text(GUARD)
+    found = subprocess.run([sys.executable, tmp_path / "run.py"], capture_output=True, text=True, timeout=120, check=False)
+    assert found.returncode == 1
+    assert found.stderr.splitlines()[-1].startswith(
+        "fanin.engine.errors.SpecificationError: worker processes do not start; a script"
+    )
+    found = subprocess.run([sys.executable], input=GUARD, capture_output=True, text=True, timeout=120, check=False)
+    assert "SpecificationError: worker processes cannot be started from a program on standard input" in found.stderr
+
+
+def test_json_says_that_a_run_broke_off(monkeypatch, capsys):
+    from fanin import cli
+
+    monkeypatch.setattr(sys, "argv", ["fanin", "verify", "--json"])
+    assert cli._complain_of(BrokenOff("workers were lost")) == 4
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"error": err.removeprefix("fanin: ").rstrip(), "exit_code": 4}

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import stat
 
+import numpy as np
 import pytest
 
 import fanin
@@ -146,7 +147,9 @@ def test_other_numbers_for_a_range_are_refused_and_the_range_is_named(path):
     found = specification_of(ENSEMBLE, 1, "direct")
     with Store(path, write=True) as store:
         other = Row.of(found.key, Range(8, 12), to_bytes(run(networks=4 * 2048, seed=2).layers))
-        with pytest.raises(BrokenOff, match=re.escape("blocks 8 to 11 of run") + ".* with other numbers than were now computed"):
+        with pytest.raises(
+            BrokenOff, match=re.escape("blocks 8 to 11 of run") + ".* has other numbers in .* than those that came now"
+        ):
             store.keep(found, other)
         assert store.row(found.key, Range(8, 12)).is_whole(found.key)
         assert not store.keep(found, store.row(found.key, Range(8, 12)))
@@ -274,6 +277,7 @@ def test_a_store_that_another_program_holds_alone(path, monkeypatch):
         (lambda path: path.write_bytes(b""), "is empty; it is not a store"),
         (lambda path: path.write_bytes(b"x"), "is not a store of fanin"),
         (lambda path: path.mkdir(), "is a folder; give the name of a store"),
+        (os.mkfifo, "is no file; give the name of a store"),
         (lambda path: None, "cannot be read: there is no such file"),
         (lambda path: change(path, "CREATE TABLE t (a)"), "is not a store of fanin"),
         (
@@ -365,3 +369,73 @@ def test_a_run_of_another_version_is_left_alone_and_said(path, digest, monkeypat
         assert run(store).digest == digest
         assert len(store.runs()) == 1
     assert "of another version of fanin: its recorded is '0123456789abcdef'" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (5, "store is 5; give the name of a file"),
+        ("", "store is ''; give"),
+        ("a\0b", "give the name"),
+        ("x" * 300, "file name too long"),
+    ],
+)
+@pytest.mark.parametrize("write", [False, True])
+def test_names_that_no_file_has(name, words, write):
+    with pytest.raises(SpecificationError, match=words):
+        Store(name, write=write)
+
+
+def test_a_store_that_is_open_to_be_read_is_refused_before_any_work(path):
+    run(path, 5000)
+    with Store(path) as store, pytest.raises(SpecificationError, match="is open to be read only; open it with write=True"):
+        fanin.simulate(fanin.Ensemble((4, 1)), 5000, store=store)
+
+
+def own_activation(factor):
+    def value(z):
+        return factor * z
+
+    def slope(_z):
+        return factor
+
+    return fanin.OwnActivation(value, slope)
+
+
+FACTOR = np.float32(1.0)
+
+
+def times(z):
+    return FACTOR * z
+
+
+def slope_of_times(_z):
+    return FACTOR
+
+
+def test_functions_that_differ_only_in_what_they_close_over_or_name_are_others(path, monkeypatch):
+    """A store or a worker that took one for the other would give its numbers."""
+    ones, threes = (own_activation(np.float32(factor)) for factor in (1.0, 3.0))
+    assert ones.canonical() != threes.canonical()
+    ensembles = [fanin.Ensemble((4, 3, 2), "scaled", own) for own in (ones, threes)]
+    kept = [fanin.simulate(ensemble, 2000, store=path).digest for ensemble in ensembles]
+    assert kept == [fanin.simulate(ensemble, 2000).digest for ensemble in ensembles]
+    assert kept[0] != kept[1]
+    before = fanin.OwnActivation(times, slope_of_times).canonical()
+    assert before == fanin.OwnActivation(times, slope_of_times).canonical()
+    monkeypatch.setitem(globals(), "FACTOR", np.float32(3.0))
+    assert before != fanin.OwnActivation(times, slope_of_times).canonical()
+    pair = [lambda z: z, lambda z: z + z]
+    assert fanin.OwnActivation(pair[0], pair[0]).canonical() != fanin.OwnActivation(pair[1], pair[0]).canonical()
+    codes = [eval(compile(f"lambda z: {factor} * z", "nowhere", "eval")) for factor in (1.0, 3.0)]
+    assert fanin.OwnActivation(codes[0], times).canonical() != fanin.OwnActivation(codes[1], times).canonical()
+
+
+def test_the_log_of_a_store_is_looked_for_beside_the_file_and_not_beside_a_link_to_it(path, tmp_path, monkeypatch):
+    """A store that cannot be written, with a log that still has rows, would be read as if it had none."""
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    path.with_name(f"{path.name}-wal").touch()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(SpecificationError, match="is read-only, and a run that ended early left a file beside it"):
+        database._other_mode(link)
