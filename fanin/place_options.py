@@ -17,8 +17,7 @@ def opened_place(
 ) -> Iterator[dict[str, Any]]:
     """Keywords of `verify`: an executor and a store that are open."""
     given: dict[str, Any] = {}
-    if store is None:
-        will_keep("nothing was kept; --store FILE keeps what is finished")
+    will_keep("nothing was kept; --store FILE keeps what is finished" if store is None else "nothing was begun")
     with ExitStack() as stack:
         if executor is not None or workers is not None or dask_address is not None:
             from fanin.executors import open_executor

@@ -25,7 +25,7 @@ DEPTHS = (1, 3, 10)
 ENSEMBLES = {
     "ReLU, width 10, cost linear": Ensemble((10,) * 11, "he_normal", "relu", "on:10", cost="linear"),
     "ReLU, width 100, cost linear": Ensemble((100,) * 11, "he_normal", "relu", "on:100", cost="linear"),
-    "tanh, width 20, cost quadratic": Ensemble((20,) * 11, "scaled", "tanh", "gaussian:1,shared", cost="quadratic"),
+    "tanh, width 20, cost quadratic": Ensemble((20,) * 11, "scaled", "tanh", "on:10", cost="quadratic"),
     "sigmoid neuron with 64 coin flips": Ensemble((64, 1), "standard", "sigmoid", "bernoulli:0.5"),
 }
 _NEURONS = 25

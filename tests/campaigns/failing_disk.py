@@ -211,7 +211,8 @@ def check(fault: Fault, ended: Ended, begun: bytes, digests: tuple[str, str]) ->
             raise AssertionError("a wrong digest")
         words = "ended with the digest"
     else:
-        if ended.out or len(lines) != 1 or not lines[0].startswith("fanin: ") or "Traceback" in ended.err:
+        said = json.dumps({"error": lines[0].removeprefix("fanin: "), "exit_code": 4}) + "\n" if ended.code == 4 and lines else ""
+        if ended.out != said or len(lines) != 1 or not lines[0].startswith("fanin: ") or "Traceback" in ended.err:
             raise AssertionError(f"exit code {ended.code}, and not one sentence: {ended.out!r} {ended.err!r}")
         if ended.code == 2 and "cannot be opened" in lines[0]:
             words = "refused since it cannot be opened (2)"

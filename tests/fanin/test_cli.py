@@ -240,7 +240,7 @@ def test_signals_stop_a_run_at_once(number, code):
     out, err = running.communicate(timeout=60)
     assert time.monotonic() - sent < 30
     assert running.returncode == code
-    assert out == ""
+    assert json.loads(out) == {"error": err.removeprefix("fanin: ").rstrip(), "exit_code": code}
     assert err.count("\n") == 1
     assert "nothing was kept" in err
 

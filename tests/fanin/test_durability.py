@@ -95,7 +95,8 @@ def test_no_compiler(monkeypatch, tmp_path):
         failing_disk.shim(tmp_path)
 
 
-ENDED = failing_disk.Ended(4, "", "fanin: broke off: {} could not be written: the disk is full\n", 9)
+SENTENCE = "broke off: {} could not be written: the disk is full"
+ENDED = failing_disk.Ended(4, json.dumps({"error": SENTENCE, "exit_code": 4}) + "\n", f"fanin: {SENTENCE}\n", 9)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,7 @@ ENDED = failing_disk.Ended(4, "", "fanin: broke off: {} could not be written: th
         ({"err": "Traceback (most recent call last):\n"}, "not one sentence"),
         ({"err": ENDED.err + ENDED.err}, "not one sentence"),
         ({"out": "{}"}, "not one sentence"),
+        ({"out": ""}, "not one sentence"),
         ({"code": 3, "out": json.dumps({"digest": "0"})}, "a wrong digest"),
         ({"kept": (Range(0, 128),)}, "committed rows are lost"),
     ],
@@ -114,7 +116,8 @@ def test_what_a_failing_disk_must_not_do(tmp_path, changes, words):
     fault = failing_disk.Fault(path, 1, "EIO", on=False, scene="new")
     ended = dataclasses.replace(ENDED, **changes)
     with pytest.raises(AssertionError, match=words):
-        failing_disk.check(fault, dataclasses.replace(ended, err=ended.err.replace("{}", path)), b"", ("1", "1"))
+        out, err = (text.replace("{}", path) for text in (ended.out, ended.err))
+        failing_disk.check(fault, dataclasses.replace(ended, out=out, err=err), b"", ("1", "1"))
 
 
 def test_malformed_stores():
