@@ -115,8 +115,8 @@ def test_what_a_failing_disk_must_not_do(tmp_path, changes, words):
     path = str(tmp_path / "runs")
     fault = failing_disk.Fault(path, 1, "EIO", on=False, scene="new")
     ended = dataclasses.replace(ENDED, **changes)
+    out, err = (text.replace("{}", path) for text in (ended.out, ended.err))
     with pytest.raises(AssertionError, match=words):
-        out, err = (text.replace("{}", path) for text in (ended.out, ended.err))
         failing_disk.check(fault, dataclasses.replace(ended, out=out, err=err), b"", ("1", "1"))
 
 
