@@ -40,8 +40,8 @@ _MPI_START = "mpiexec -n 4 python -m mpi4py.futures -m fanin verify --executor m
 
 @contextmanager
 def open_executor(name: str, workers: int | None = None, address: str | None = None) -> Iterator[futures.Executor | None]:
-    """The executor of a name; None for threads, which `simulate` makes itself. Worker processes import the script that opens them: it
-    does so under ``if __name__ == "__main__":``.
+    """The executor of a name; None for threads, which `simulate` makes itself. Worker processes import the script that opens them:
+    it does so under ``if __name__ == "__main__":``.
 
     workers : processes, or one-thread workers of a Dask cluster of this machine; by default one for each core. With MPI and with a
     cluster that is there already, their number is known. address : of the scheduler of a Dask cluster, such as tcp://host:8786.
