@@ -202,9 +202,11 @@ def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a sentence
     if address is not None:
+        if address.startswith("tls:") and distributed.Security().get_connection_args("client").get("ssl_context") is None:
+            raise SpecificationError(f"no keys are configured for {address}; give them to Dask (distributed.comm.tls)")
         try:
             client = distributed.Client(address, timeout=WAIT, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise SpecificationError(f"no Dask scheduler answers at {address}: {' '.join(str(error).split())}") from None
         with client:
             try:

@@ -320,6 +320,12 @@ def test_no_scheduler_answers(fanin, monkeypatch):
     assert err.count("\n") == 1
 
 
+def test_a_scheduler_with_tls_needs_keys(fanin):
+    code, out, err = fanin("verify", "--executor", "dask", "--dask-address", "tls://127.0.0.1:1")
+    assert (code, out) == (2, "")
+    assert err == "fanin: no keys are configured for tls://127.0.0.1:1; give them to Dask (distributed.comm.tls)\n"
+
+
 def test_the_command_line(fanin, tmp_path):
     own = ("verify", "--widths", "12,1", "--networks", "2e5", "--json")
     one = json.loads(fanin(*own)[1])
