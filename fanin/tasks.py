@@ -210,7 +210,7 @@ def finished(
                     break
             if not waiting:
                 return
-            done, _ = futures.wait(waiting, _LOOK, futures.FIRST_COMPLETED)
+            done, _ = futures.wait(waiting, timeout=_LOOK, return_when=futures.FIRST_COMPLETED)
             for future in sorted(done, key=lambda one: waiting[one].blocks):
                 task = waiting.pop(future)
                 try:

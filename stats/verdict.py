@@ -52,8 +52,8 @@ class Claim:
     def __post_init__(self) -> None:
         if not math.isfinite(self.predicted):
             raise SpecificationError(f"the prediction of {self.id} is {self.predicted!r}; it must be a finite number")
-        if not 0.0 <= self.error < math.inf:
-            raise SpecificationError(f"the error of {self.id} is {self.error!r}; it must be a finite number, at least 0")
+        if not self.error >= 0.0:
+            raise SpecificationError(f"the error of {self.id} is {self.error!r}; it must be a number, at least 0")
         if not 0.0 <= self.tolerance < math.inf:
             raise SpecificationError(f"the tolerance of {self.id} is {self.tolerance!r}; it must be a finite number, at least 0")
         if self.expected not in (CONFIRMED, REFUTED):
