@@ -87,6 +87,11 @@ def window_of(executor: futures.Executor, workers: int) -> int:
     return workers * getattr(executor, "window", WINDOW)
 
 
+def pickles_functions(executor: futures.Executor) -> bool:
+    """Whether functions reach the workers of an executor by their name alone, as pickle sends them; Dask sends their code."""
+    return isinstance(executor, (Processes, futures.ProcessPoolExecutor)) or type(executor).__module__.startswith("mpi4py")
+
+
 def workers_of(executor: futures.Executor, otherwise: int) -> int:
     """Tasks that an executor works on at a time, where it says so."""
     found = getattr(executor, "workers", None) or getattr(executor, "num_workers", None) or getattr(executor, "_max_workers", None)
@@ -172,7 +177,7 @@ class Cluster(futures.Executor):
 
 def _check_main() -> None:
     """Refuse what cannot start workers: a program from standard input, and a worker that imports a script without a guard."""
-    if getattr(sys.modules["__main__"], "__file__", "").endswith("<stdin>"):
+    if str(getattr(sys.modules["__main__"], "__file__", "")).endswith("<stdin>"):
         raise SpecificationError("worker processes cannot be started from a program on standard input; write it to a file")
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SpecificationError(f"a worker process was about to start others; {_GUARD}")

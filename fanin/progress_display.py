@@ -23,11 +23,12 @@ _EVERY = 30.0
 
 
 class _Run:
-    """How far a run is. The rate is that of the last minute, of what was sampled and not read from a store."""
+    """How far a run is. The rate is that of the last minute since a first task ended: compiling says nothing of it, nor does what a
+    store held."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done, self.words, self._sampled = total, 0, "", 0
-        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        self._seen: deque[tuple[float, int]] = deque()
 
     def add(self, networks: int) -> None:
         """So many networks more, which were sampled."""
@@ -41,10 +42,13 @@ class _Run:
     def hold(self, networks: int) -> None:
         """So many networks more, from a store."""
         self.done += networks
+        self._seen.clear()
 
     @property
     def rate(self) -> float:
         """Networks a second; 0 while nothing is known of it."""
+        if not self._seen:
+            return 0.0
         (begun, first), (now, sampled) = self._seen[0], self._seen[-1]
         return (sampled - first) / (now - begun) if now - begun >= 1.0 else 0.0
 

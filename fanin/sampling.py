@@ -61,7 +61,8 @@ def simulate(
     store : path or Store, optional
         A file in which finished tasks are kept: what it holds of this run is not sampled again.
     progress : callable, optional
-        Called in this thread with the number of networks that a finished task adds.
+        Called in this thread with the number of networks that a finished task adds; an attribute `held` of it, where it has one, is
+        called in its place with what a store held.
     blocks_per_task : int, optional
         Size of a task in blocks, a power of two; a block has 2048 single layers (of which a task takes 2 at least) or up to 128
         networks. The result does not depend on it.

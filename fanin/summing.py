@@ -18,7 +18,7 @@ import numpy as np
 from fanin.block_ranges import Range, cut, gaps
 from fanin.engine import direct
 from fanin.engine.spec import Ensemble
-from fanin.executors import WINDOW, Cluster, window_of, workers_of
+from fanin.executors import WINDOW, pickles_functions, window_of, workers_of
 from fanin.layer_bytes import from_bytes
 from fanin.result import Layer
 from fanin.store import Store
@@ -113,7 +113,7 @@ def _sampled(job: Job, tasks: Iterator[Task], place: Place, kept: bool) -> Itera
     """Tasks as they end, with their summaries and, where they are kept, the rows of these."""
     if place.executor is not None:
         executor, run = place.executor, functools.partial(sample_known, job.key)
-        if not isinstance(executor, (futures.ThreadPoolExecutor, Cluster)):  # Dask sends functions by their code
+        if pickles_functions(executor):
             expect_sendable(job)
 
         def window() -> int:
