@@ -103,7 +103,9 @@ def tail_size(summary: LayerSummary, statistic: str, larger: str = "") -> float:
     return size
 
 
-def clustered(kind: str, estimate: float, standard_error: float, trials: int, effective: float) -> Studentised:
+def clustered(
+    kind: str, estimate: float, standard_error: float, trials: int, effective: float, mean_error: float = 0.0
+) -> Studentised:
     """An asymptotic estimate from networks.
 
     The floors of skewness, kurtosis and correlation are numbers of single neurons: for them counts the number of independent
@@ -112,7 +114,7 @@ def clustered(kind: str, estimate: float, standard_error: float, trials: int, ef
     counted = float(trials)
     if kind in _SINGLE_NEURON and 0.0 < standard_error < math.inf:
         counted = max(counted, min(_SINGLE_NEURON[kind] / standard_error**2, 1e15))
-    return Studentised(kind, estimate, standard_error, trials, effective, counted)
+    return Studentised(kind, estimate, standard_error, trials, effective, counted, mean_error=mean_error)
 
 
 def variance_of_log(summary: LayerSummary, statistic: str) -> Evidence:
@@ -128,7 +130,8 @@ def variance_of_log(summary: LayerSummary, statistic: str) -> Evidence:
         return Unknown(max(to_float(second), 0.0))
     share = to_float(second**2 / fourth)
     spread = math.sqrt(to_float((fourth - second**2) / trials))
-    return clustered("variance", to_float(second), spread, trials, trials * share**3)
+    mean_error = math.sqrt(to_float(second / trials))
+    return clustered("variance", to_float(second), spread, trials, trials * share**3, mean_error)
 
 
 def central_clusters(summary: LayerSummary, variable: str, orders: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -170,9 +173,10 @@ def pooled_moment(kind: str, summary: LayerSummary, variable: str) -> Evidence:
         return Unknown()
     moments, covariance = found
     trials, second = summary.finite, moments[2]
-    scale = np.zeros(orders)
+    scale, mean_error = np.zeros(orders), 0.0
     if kind == "variance":
         scale[1], estimate = 1.0, second
+        mean_error = math.sqrt(max(float(covariance[0, 0]), 0.0) / trials)
         effective = tail_size(summary, f"{variable}^2", f"{variable}^4" if variable == "z" else "")
     else:
         if not second > 0.0 or not second**2 > 0.0:
@@ -187,4 +191,4 @@ def pooled_moment(kind: str, summary: LayerSummary, variable: str) -> Evidence:
     variance = float(scale @ covariance @ scale)
     if not math.isfinite(variance):
         return Unknown(float(estimate))
-    return clustered(kind, float(estimate), math.sqrt(max(variance, 0.0) / trials), trials, effective)
+    return clustered(kind, float(estimate), math.sqrt(max(variance, 0.0) / trials), trials, effective, mean_error)

@@ -71,8 +71,10 @@ class Studentised(Evidence):
     where few observations make up the standard error.
 
     trials : observations. counted : those that the floor is held against. effective : the sum that the standard error is made of,
-    over its largest term; it grows with the trials, or with the given power of them where that term grows, too. The interval of a
-    variance (of block means, too) is formed on the scale of its logarithm, where its law is closer to Gaussian.
+    over its largest term; it grows with the trials, or with the given power of them where that term grows, too. mean_error : of a
+    variance about an estimated mean, the standard error of that mean; its square is all the error that the variance of coin flips
+    has. The interval of a variance (of block means, too) is formed on the scale of its logarithm, where its law is closer to
+    Gaussian.
     """
 
     kind: str
@@ -82,11 +84,14 @@ class Studentised(Evidence):
     effective: float = math.inf
     counted: float | None = None
     power: float = 1.0
+    mean_error: float = 0.0
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         if not self._is_enough:
             return Interval(self.estimate, 0.0 if self.kind in ("variance", "blockmeans") else -math.inf, math.inf, "asymptotic")
-        half = self.error_of_estimate * (normal_multiplier(self.trials, error) if watched else normal_quantile(error))
+        deviation = normal_multiplier(self.trials, error) if watched else normal_quantile(error)
+        of_mean = deviation * self.mean_error
+        half = deviation * self.error_of_estimate + of_mean * of_mean
         if self._on_logarithm:
             factor = math.exp(min(half / self.estimate, 700.0))
             return Interval(self.estimate, self.estimate / factor, self.estimate * factor, "asymptotic")
@@ -94,11 +99,12 @@ class Studentised(Evidence):
 
     def grown(self, factor: float) -> Studentised:
         counted = None if self.counted is None else self.counted * factor
-        error = self.error_of_estimate / math.sqrt(factor)
+        error, mean_error = self.error_of_estimate / math.sqrt(factor), self.mean_error / math.sqrt(factor)
         effective = self.effective * factor
         if self.power < 1.0:
             effective *= min(factor ** (self.power - 1.0), 1.0) / _SCATTER
-        return replace(self, error_of_estimate=error, trials=self.trials * factor, effective=effective, counted=counted)
+        trials = self.trials * factor
+        return replace(self, error_of_estimate=error, trials=trials, effective=effective, counted=counted, mean_error=mean_error)
 
     @property
     def standard_error(self) -> float:
@@ -111,7 +117,9 @@ class Studentised(Evidence):
         distance = abs(self.estimate - nearest)
         if self._on_logarithm:
             distance = self.estimate * abs(math.log(self.estimate / nearest)) if nearest > 0.0 else math.inf
-        deviation = distance / self.error_of_estimate if self.error_of_estimate > 0.0 else math.inf
+        # The deviation that ends there: the root of deviation * error_of_estimate + (deviation * mean_error)**2 = distance.
+        error = self.error_of_estimate + math.hypot(self.error_of_estimate, 2.0 * self.mean_error * math.sqrt(distance))
+        deviation = 2.0 * distance / error if error > 0.0 else math.inf
         if watched:
             return math.exp(-max(float(log_normal(self.trials, min(deviation, 1e100))), 0.0))
         return float(special.erfc(deviation / math.sqrt(2.0)))

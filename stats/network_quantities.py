@@ -228,7 +228,7 @@ def _field(base: str, layer: _Layer) -> Evidence:
         return clustered("mean", m1, e1, trials, steady)
     second = m2 - m1**2
     if base == "field.variance" or not second > 0.0:
-        found = clustered("variance", second, e2 + 2.0 * abs(m1) * e1, trials, steady)
+        found = clustered("variance", second, e2 + 2.0 * abs(m1) * e1, trials, steady, e1)
         neurons = trials * layer.ensemble.widths[layer.number]  # all are independent
         return GaussianVariance(found, neurons, neurons * m2)
     if base == "independence.neurons":

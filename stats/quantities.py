@@ -183,7 +183,7 @@ def _moment(base: str, layer: Accumulators, ensemble: Ensemble) -> Evidence:
     if base == "z.mean":
         return Studentised("mean", mean, math.sqrt(m2 / n), n, _kish(n, m2, m4))
     if base == "z.variance":
-        found = Studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, _kish(n, m4, m8))
+        found = _variance(m2, m4, n, _kish(n, m4, m8))
         return GaussianVariance(found, n, float(layer.sum("z^2"))) if _is_gaussian(ensemble) else found
     sd = math.sqrt(m2)
     if sd**8 == 0.0:  # z is constant, or so small that its moments are not float64 numbers
@@ -198,6 +198,11 @@ def _moment(base: str, layer: Accumulators, ensemble: Ensemble) -> Evidence:
     variance = s8 - kurt**2 + 16.0 * skew**2 + 4.0 * kurt**2 * (kurt - 1.0) - 8.0 * skew * s5
     variance += -4.0 * kurt * (s6 - kurt) + 16.0 * kurt * skew**2
     return Studentised("kurtosis", kurt, math.sqrt(max(variance, 0.0) / n), n, effective, power=_OF_EXTREMES)
+
+
+def _variance(m2: float, m4: float, n: int, effective: float) -> Studentised:
+    """From central moments of n networks."""
+    return Studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, effective, mean_error=math.sqrt(max(m2, 0.0) / n))
 
 
 def _is_gaussian(ensemble: Ensemble) -> bool:
@@ -223,7 +228,7 @@ def _activation_moment(base: str, layer: Accumulators, ensemble: Ensemble) -> Ev
     least, most = (shape.low, shape.high) if variable == "phi" else (0.0, shape.steepest)
     if what == "variance":
         _, _, m2, _, m4 = central_moments(layer, variable, 4)
-        return Studentised("variance", m2, math.sqrt(max(m4 - m2**2, 0.0) / n), n, _kish(n, m2, m4))
+        return _variance(m2, m4, n, _kish(n, m2, m4))
     if what == "mean":
         _, mean, m2 = central_moments(layer, variable, 2)
         return BoundedMean(mean, m2, n, least, most)

@@ -154,22 +154,24 @@ def _studentised(side: Evidence) -> Studentised | None:
 
 def _difference(one: Studentised, other: Studentised) -> Studentised:
     kind = "mean" if one.kind == "variance" else one.kind  # of the same floor; a difference may be negative
-    return _joint(one, other, kind, one.estimate - other.estimate, math.hypot(one.error_of_estimate, other.error_of_estimate))
+    return _joint(one, other, kind, one.estimate - other.estimate, (1.0, 1.0))
 
 
 def _ratio(one: Studentised, other: Studentised) -> Evidence | None:
     """By the logarithm, whose law is closer to Gaussian; None where there is none, or no such kind."""
     if one.kind not in ("mean", "variance") or not (0.0 < one.estimate < math.inf and 0.0 < other.estimate < math.inf):
         return None
-    error = math.hypot(one.error_of_estimate / one.estimate, other.error_of_estimate / other.estimate)
-    return Mapped(_joint(one, other, "mean", math.log(one.estimate) - math.log(other.estimate), error), _less_one)
+    estimate = math.log(one.estimate) - math.log(other.estimate)
+    return Mapped(_joint(one, other, "mean", estimate, (one.estimate, other.estimate)), _less_one)
 
 
-def _joint(one: Studentised, other: Studentised, kind: str, estimate: float, error: float) -> Studentised:
-    """As trustworthy as the weaker of the two."""
+def _joint(one: Studentised, other: Studentised, kind: str, estimate: float, units: tuple[float, float]) -> Studentised:
+    """With the errors of both, each in its unit; as trustworthy as the weaker of the two."""
+    error = math.hypot(one.error_of_estimate / units[0], other.error_of_estimate / units[1])
+    mean_error = math.hypot(one.mean_error / math.sqrt(units[0]), other.mean_error / math.sqrt(units[1]))
     counted = [side.trials if side.counted is None else side.counted for side in (one, other)]
     trials, effective = min(one.trials, other.trials), min(one.effective, other.effective)
-    return Studentised(kind, estimate, error, trials, effective, min(counted))
+    return Studentised(kind, estimate, error, trials, effective, min(counted), mean_error=mean_error)
 
 
 def _less_one(logarithm: Any) -> Any:

@@ -237,6 +237,7 @@ LAWS = (
     _single("Student, df 5", _student(5.0), (0.0, 5 / 3), "mean variance"),
     _single("Student, df 3", _student(3.0), (0.0,), "mean"),
     _single("1 with probability 0.001, else 0", _rare(0.001), (0.001,) * 4, "mean variance"),
+    _single("1 with probability 0.5, else 0", _rare(0.5), (0.5,) * 4, "mean variance"),
     _single("Gaussian with probability 0.01, else 0", _sparse, (0.0, 0.01, 0.0, 0.03), _ALL),
     Law("block means", _gaussian, powers, (0.0, 1.0, 0.0, 3.0), {"blockmeans": 1.0}),
     _pairs(_gaussian, "pairs of Gaussians", 3.0),

@@ -31,9 +31,19 @@ def standardised(kind: str, truth: float, n: int, sums: pooled.Sums) -> tuple[np
         distance = np.abs(estimate - truth)
         if kind.endswith(("variance", "meansquare", "blockmeans")):
             distance = estimate * np.abs(np.log(estimate / truth))
-        found = distance / error
+        mean_error = _mean_error(kind, n, mean)
+        found = 2.0 * distance / (error + np.hypot(error, 2.0 * mean_error * np.sqrt(distance)))
     # Where all observations are equal, nothing carries the standard error.
     return np.where(np.isnan(found), 0.0, found), np.where(np.isfinite(error) & ~np.isnan(effective), effective, 0.0)
+
+
+def _mean_error(kind: str, n: int, mean: np.ndarray) -> np.ndarray | float:
+    """Of the mean that a variance is taken about."""
+    if kind == "network.variance":
+        return _root((mean[:, 4] - mean[:, 0] ** 2) / n)
+    if kind in ("z.variance", "lognorm.variance"):
+        return _root((mean[:, 1] - mean[:, 0] ** 2) / n)
+    return 0.0
 
 
 def error_of(kind: str, n: int, sums: pooled.Sums) -> float:

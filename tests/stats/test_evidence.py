@@ -29,11 +29,12 @@ from tests.stats.summaries import summarise
 
 SIZES = st.integers(2_000_000, 10**12)
 STUDENTISED = st.builds(
-    lambda kind, value, error, n: Studentised(kind, value, error * value, n),
+    lambda kind, value, error, n, of_mean: Studentised(kind, value, error * value, n, mean_error=of_mean * error * value),
     st.sampled_from(sorted(ASYMPTOTIC_FLOOR)),
     st.floats(0.1, 10.0),
     st.floats(1e-6, 0.05),
     SIZES,
+    st.one_of(st.just(0.0), st.floats(0.1, 3.0)),
 )
 ANY = st.one_of(
     STUDENTISED,
@@ -177,7 +178,8 @@ def deviation(one, truth):
     distance = abs(one.estimate - truth)
     if one.kind == "variance":
         distance = one.estimate * abs(math.log(one.estimate / truth))
-    return distance / one.error_of_estimate, one.effective
+    roots = np.roots([one.mean_error**2, one.error_of_estimate, -distance])
+    return roots.max(), one.effective
 
 
 def assert_same(kind, truth, n, sums, one):

@@ -10,7 +10,7 @@ from fanin.stats import intervals
 from fanin.stats.evidence import Evidence, Mapped, Unknown
 from fanin.stats.evidence_kinds import _SCATTER, BoundedMean, Distance, GaussianVariance, Proportion, Studentised
 from fanin.stats.intervals import LEAST_EFFECTIVE, normal_quantile
-from fanin.stats.sequences import LOOKS
+from fanin.stats.sequences import LOOKS, normal_multiplier
 
 N = 200_000
 MEAN = Studentised("mean", 0.3, 0.002, N)
@@ -160,6 +160,43 @@ def test_studentised_p_values():
     assert zero.p_value(0.02, 1.0) == pytest.approx(2 * stats.norm.sf(2.0))
     huge = Studentised("variance", 1.0, 1e4, N).interval(0.01)
     assert (huge.low, huge.high) == (pytest.approx(math.exp(-700)), pytest.approx(math.exp(700)))
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_the_error_of_the_mean_enters_squared(watched):
+    """The variance of a fair coin is 1/4 less the square of the mean's error, which is all that is left of its own."""
+    both, alone = Studentised("mean", 0.3, 0.002, N, mean_error=0.01), Studentised("variance", 0.25, 0.0, N, mean_error=0.0005)
+    multiplier = normal_multiplier(N, 0.01) if watched else normal_quantile(0.01)
+    found = both.interval(0.01, watched)
+    half = multiplier * 0.002 + multiplier**2 * 1e-4
+    assert (found.low, found.high) == (pytest.approx(0.3 - half), pytest.approx(0.3 + half))
+    assert both.p_value(found.high, 1.0, watched) == pytest.approx(0.01)
+    assert alone.interval(0.01, watched).high == pytest.approx(0.25 * math.exp(multiplier**2 * 2.5e-7 / 0.25))
+    assert alone.p_value(alone.interval(0.01, watched).high, 1.0, watched) == pytest.approx(0.01)
+    assert (both.grown(4.0).error_of_estimate, both.grown(4.0).mean_error) == (0.001, 0.005)
+    huge = Studentised("mean", 1.0, 1.0, N, mean_error=1e200)
+    assert (huge.interval(0.01, watched).high, huge.p_value(2.0, 3.0, watched)) == (math.inf, pytest.approx(1.0))
+
+
+@pytest.mark.parametrize("away", [0.0, 0.5, 1.0, 2.0, 5.0, 25.0])
+@pytest.mark.parametrize("flips", [2_000, 50_000])
+def test_the_variance_of_coin_flips_keeps_its_error(away, flips):
+    """How often its interval misses, summed over all counts of heads, of a coin so many standard errors from a fair one. Without
+    the error of the mean it misses where the coin looks fair and is not."""
+    chance = 0.5 + away * 0.5 / math.sqrt(flips)
+    heads = np.arange(*(int(stats.binom.ppf(p, flips, chance)) for p in (1e-9, 1.0 - 1e-9)))
+    chances, truth = stats.binom.pmf(heads, flips, chance), chance * (1.0 - chance)
+    m2 = heads / flips * (1.0 - heads / flips)
+    error, mean_error = np.sqrt(m2 * (1.0 - 4.0 * m2).clip(0.0) / flips), np.sqrt(m2 / flips)
+
+    def misses(alpha, planted=1.0):
+        sides = zip(m2, error, planted * mean_error, strict=True)
+        found = [Studentised("variance", one, e, flips, mean_error=of_mean).interval(alpha) for one, e, of_mean in sides]
+        return sum(p for p, one in zip(chances, found, strict=True) if not one.low <= truth <= one.high)
+
+    for alpha, times in ((0.05, 2.0), (0.01, 8.0), (1e-4, 500.0)):
+        assert misses(alpha) <= alpha
+        assert away not in (1.0, 2.0) or misses(alpha, planted=0.0) > times * alpha
 
 
 @pytest.mark.parametrize("kind", intervals.ASYMPTOTIC_FLOOR)

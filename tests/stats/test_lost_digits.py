@@ -81,6 +81,7 @@ def test_the_variance_of_a_logarithm_is_lost_where_its_mean_is_1778_deviations(s
     second, fourth = 0.09 * size**2, (0.1 * 0.9**4 + 0.9 * 0.1**4) * size**4
     assert rare.estimate == pytest.approx(second)
     assert rare.error_of_estimate == pytest.approx(math.sqrt((fourth - second**2) / TRIALS))
+    assert rare.mean_error == pytest.approx(math.sqrt(second / TRIALS))
     assert rare.effective == pytest.approx(TRIALS * (second**2 / fourth) ** 3)
     assert (rare.kind, rare.trials) == ("variance", TRIALS)
 

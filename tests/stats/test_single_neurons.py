@@ -78,6 +78,7 @@ def test_moments_of_z(name, sign):
     assert found.estimate == pytest.approx(estimate, rel=1e-9)
     assert found.error_of_estimate == pytest.approx(error, rel=1e-5)
     assert (found.kind, found.trials) == (name[2:], NETWORKS)
+    assert found.mean_error == (pytest.approx(z.std() / math.sqrt(NETWORKS)) if name == "z.variance" else 0.0)
     order = {"z.mean": 2, "z.variance": 4, "z.skewness": 6, "z.kurtosis": 8}[name]
     sizes = (z - z.mean()) ** order
     kish, over_largest = sizes.sum() ** 2 / (sizes**2).sum(), OVER_LARGEST * sizes.sum() / sizes.max()
@@ -133,6 +134,7 @@ def test_moments_of_activations():
         assert (found.kind, found.estimate) == ("variance", pytest.approx(value.var()))
         assert found.error_of_estimate == pytest.approx(squares.std() / math.sqrt(NETWORKS))
         assert found.effective == pytest.approx(squares.sum() ** 2 / (squares**2).sum())
+        assert found.mean_error == pytest.approx(value.std() / math.sqrt(NETWORKS))
 
 
 def test_the_square_of_the_steepest_slope_bounds_mean_squares():

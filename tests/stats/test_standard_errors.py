@@ -84,6 +84,8 @@ def test_pooled_moments(name, variable):
     assert found.estimate == pytest.approx(estimate, rel=1e-9)
     assert found.error_of_estimate == pytest.approx(error, rel=1e-6)
     assert (found.kind, found.trials) == (name, NETWORKS)
+    of_mean = {"z": z, "phi": phi, "slope": slope}[variable].mean(1).std() / math.sqrt(NETWORKS)
+    assert found.mean_error == (pytest.approx(of_mean) if name == "variance" else 0.0)
 
 
 @pytest.mark.parametrize("statistic", ["z^1", "phi^2", "saturated"])
@@ -127,6 +129,7 @@ def test_moments_of_the_field(mean):
         assert one.estimate == pytest.approx(estimate, rel=1e-9)
         assert one.error_of_estimate == pytest.approx(one_by_one(function, means[:orders], together), rel=1e-6)
         assert one.error_of_estimate >= error * (1 - 1e-6)
+        assert one.mean_error == (pytest.approx(z.mean(1).std() / math.sqrt(len(z))) if name == "variance" else 0.0)
         if mean == 0.0:
             assert one.error_of_estimate == pytest.approx(error, rel=1e-6)
     found = studentised(network_evidence("field.mean", summary, NETWORK, 2))

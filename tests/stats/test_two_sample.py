@@ -189,6 +189,19 @@ def test_a_watched_run_keeps_the_sequences_of_its_sides():
     assert compared(bounded, bounded, scale=False, independent=True).interval(ERROR, watched=True).coverage == "bounded"
 
 
+def test_errors_of_means_add_in_squares_as_those_of_variances_do():
+    """Those of a ratio in units of each variance: the square of a mean's error is what stands beside the variance."""
+    one, other = (Studentised("variance", value, 0.01, 10**6, mean_error=m) for value, m in ((2.0, 0.03), (8.0, 0.04)))
+    found = compared(one, other, scale=False, independent=True)
+    assert isinstance(found, Studentised)
+    assert found.mean_error == pytest.approx(0.05)
+    ratio = compared(one, other, scale=True, independent=True)
+    assert isinstance(ratio, Mapped)
+    assert isinstance(ratio.inner, Studentised)
+    assert ratio.inner.mean_error == pytest.approx(math.sqrt(0.03**2 / 2.0 + 0.04**2 / 8.0))
+    assert ratio.inner.error_of_estimate == pytest.approx(math.hypot(0.005, 0.00125))
+
+
 def test_ratios_beyond_the_range_of_numbers():
     one, other = Studentised("variance", 1e300, 1e298, 10**6), Studentised("variance", 1e-300, 1e-302, 10**6)
     found = compared(one, other, scale=True, independent=True).interval(ERROR)
