@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION = 0x66616E69  # "fani", as SQLite's application id
 WAIT = 30.0
 """Seconds that a writer waits for another to finish its transaction."""

@@ -278,8 +278,8 @@ def test_a_store_that_another_program_holds_alone(path, monkeypatch):
         (lambda path: None, "cannot be read: there is no such file"),
         (lambda path: change(path, "CREATE TABLE t (a)"), "is not a store of fanin"),
         (
-            lambda path: (run(path, 5000), change(path, "PRAGMA user_version = 2")),
-            "is a store of format 2, of a newer version of fanin",
+            lambda path: (run(path, 5000), change(path, "PRAGMA user_version = 3")),
+            "is a store of format 3, of a newer version of fanin",
         ),
         (lambda path: (run(path, 5000), change(path, "PRAGMA user_version = 0")), "is a store of format 0, of another version"),
         (lambda path: (run(path, 5000), change(path, "PRAGMA application_id = 5")), "is not a store of fanin"),
