@@ -39,12 +39,15 @@ _MPI_START = "mpiexec -n 4 python -m mpi4py.futures -m fanin verify --executor m
 
 
 @contextmanager
-def open_executor(name: str, workers: int | None = None, address: str | None = None) -> Iterator[futures.Executor | None]:
+def open_executor(
+    name: str, workers: int | None = None, address: str | None = None, notice: Callable[[str], object] = lambda _sentence: None
+) -> Iterator[futures.Executor | None]:
     """The executor of a name; None for threads, which `simulate` makes itself. Worker processes import the script that opens them:
     it does so under ``if __name__ == "__main__":``.
 
     workers : processes, or one-thread workers of a Dask cluster of this machine; by default one for each core. With MPI and with a
     cluster that is there already, their number is known. address : of the scheduler of a Dask cluster, such as tcp://host:8786.
+    notice : called with a sentence where a cluster has lost its last worker and is waited for.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def open_executor(name: str, workers: int | None = None, address: str | None = N
     elif name == "dask":
         if address is None:
             _check_main()
-        with _dask(workers or available_threads(), address) as executor:
+        with _dask(workers or available_threads(), address, notice) as executor:
             yield executor
     else:
         with _mpi() as executor:
@@ -141,13 +144,14 @@ class Processes(futures.Executor):
 
 
 class Cluster(futures.Executor):
-    """A Dask cluster, of which workers may come and go. client : connected to its scheduler."""
+    """A Dask cluster, of which workers may come and go. client : connected to its scheduler. notice : as for `open_executor`."""
 
     window = 6  # what its processes say to each other waits up to ten milliseconds to be sent together
 
-    def __init__(self, client: Any) -> None:
-        self._client, self._inner = client, client.get_executor(pure=False)
-        self._workers, self._asked, self._seen = 0, -math.inf, time.monotonic()
+    def __init__(self, client: Any, notice: Callable[[str], object] = lambda _sentence: None) -> None:
+        self._client, self._inner, self._notice = client, client.get_executor(pure=False), notice
+        self._workers, self._asked = 0, -math.inf
+        self._alone: float | None = None  # since when it is known to have no worker
 
     @property
     def workers(self) -> int:
@@ -165,9 +169,12 @@ class Cluster(futures.Executor):
             except (OSError, RuntimeError) as error:
                 raise BrokenOff(f"the Dask scheduler does not answer: {' '.join(str(error).split())}") from None
             if self._workers:
-                self._seen = now
-            elif now - self._seen > PATIENCE:
-                raise BrokenOff(f"the Dask cluster has had no worker for {now - self._seen:.0f} s; their logs say why they ended")
+                self._alone = None
+            elif self._alone is None:
+                self._alone = now
+                self._notice(f"the Dask cluster has no worker; waiting for one, up to {PATIENCE:.0f} s")
+            elif now - self._alone > PATIENCE:
+                raise BrokenOff(f"the Dask cluster has had no worker for {now - self._alone:.0f} s; their logs say why they ended")
         return max(self._workers, 1)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
@@ -198,7 +205,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
+def _dask(workers: int, address: str | None, notice: Callable[[str], object]) -> Iterator[futures.Executor]:
     _require("distributed", "dask")
     import distributed
     from dask import config
@@ -218,7 +225,7 @@ def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
                 client.wait_for_workers(1, timeout=WAIT)
             except TimeoutError:
                 raise SpecificationError(f"the Dask scheduler at {address} has no workers; start some") from None
-            yield Cluster(client)
+            yield Cluster(client, notice)
         return
     local: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
     try:
@@ -226,7 +233,7 @@ def _dask(workers: int, address: str | None) -> Iterator[futures.Executor]:
     except RuntimeError:
         raise SpecificationError(f"the workers of a Dask cluster do not start; {_GUARD}") from None
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
-        yield Cluster(client)
+        yield Cluster(client, notice)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def opened_place(
             from fanin.executors import open_executor
 
             name = executor or ("threads" if dask_address is None else "dask")
-            given["executor"] = stack.enter_context(open_executor(name, workers, dask_address))
+            given["executor"] = stack.enter_context(open_executor(name, workers, dask_address, _say))
         if store is not None:
             from fanin.store import Store
 

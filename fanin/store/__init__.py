@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from fanin.summary_row import Row
 
 
 class Store:
-    """An open store.
+    """An open store, used by the thread that opened it.
 
     path : its file. write : open it to be written, and make it where there is none. damaged : read what can be read of a file whose
     pages do not fit together. notice : called with a sentence on each row that cannot be used.
@@ -50,7 +51,8 @@ class Store:
         self.path, self.write = Path(path), write
         self.notice = notice or (lambda _sentence: None)
         self.unread = 0
-        self._link = connect(self.path, write, damaged)
+        self._opened = connect(self.path, write, damaged)
+        self._thread = threading.get_ident()
 
     def __enter__(self) -> Store:
         return self
@@ -61,6 +63,12 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._link.close()
+
+    @property
+    def _link(self) -> sqlite3.Connection:
+        if threading.get_ident() != self._thread:
+            raise SpecificationError(f"{self.path} was opened in another thread; open it again in this one")
+        return self._opened
 
     def runs(self) -> list[Specification]:
         """The runs that the store holds, in the order in which they came."""

@@ -398,11 +398,26 @@ class Alone:
 
 def test_a_cluster_that_has_lost_all_workers_is_left(monkeypatch):
     monkeypatch.setattr("fanin.executors._AGE", -1.0)
-    cluster = Cluster(Alone())
-    assert cluster.workers == 1
+    said: list[str] = []
+    cluster = Cluster(Alone(), said.append)
+    assert (cluster.workers, cluster.workers) == (1, 1)
+    assert said == ["the Dask cluster has no worker; waiting for one, up to 60 s"]
     monkeypatch.setattr("fanin.executors.PATIENCE", 0.0)
     with pytest.raises(BrokenOff, match=r"^the Dask cluster has had no worker for 0 s; their logs say why they ended$"):
         _ = cluster.workers
+
+
+def test_a_cluster_is_waited_for_anew_each_time(monkeypatch):
+    """From when it is seen to have no worker: how long it stood idle before, and workers that came back, do not count."""
+    monkeypatch.setattr("fanin.executors._AGE", -1.0)
+    monkeypatch.setattr("fanin.executors.PATIENCE", 0.0)
+    there = iter([{"one": 2}, {}, {"one": 1}, {}])
+    alone = Alone()
+    alone.nthreads = lambda: next(there)
+    said: list[str] = []
+    cluster = Cluster(alone, said.append)
+    assert [cluster.workers for _ in range(4)] == [2, 1, 1, 1]
+    assert len(said) == 2
 
 
 class Silent(futures.Executor):

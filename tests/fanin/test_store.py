@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -309,6 +310,16 @@ def test_places_that_cannot_be_written(path, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda file, how: not (str(file) == str(path) and how == os.W_OK))  # root may write all
     with pytest.raises(SpecificationError, match="cannot be written: it is read-only"):
         run(path)
+
+
+def test_a_store_belongs_to_the_thread_that_opened_it(path):
+    run(path, 5000)
+    with Store(path) as store, futures.ThreadPoolExecutor(1) as pool:
+        words = f"{path} was opened in another thread; open it again in this one"
+        with pytest.raises(SpecificationError) as refusal:
+            pool.submit(store.runs).result()
+        assert str(refusal.value) == words
+        assert len(store.runs()) == 1
 
 
 @pytest.mark.parametrize(
