@@ -30,7 +30,7 @@ WINDOW = 3
 WAIT = 10.0
 """Seconds in which the scheduler of a Dask cluster must answer, and have a worker."""
 PATIENCE = 60.0
-"""Seconds that a run waits for a Dask cluster that has lost its last worker."""
+"""Seconds that a run waits for a Dask cluster that has lost its last worker, and for an answer of its scheduler."""
 
 _AGE = 5.0  # seconds after which a cluster is asked again for its workers
 _ADDRESS = re.compile(r"(tcp|tls)://([^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
@@ -165,7 +165,7 @@ class Cluster(futures.Executor):
         now = time.monotonic()
         if now - self._asked > _AGE:
             try:
-                self._workers, self._asked = sum(self._client.nthreads().values()), now
+                self._workers, self._asked = sum(self._client.nthreads(callback_timeout=PATIENCE).values()), now
             except (OSError, RuntimeError) as error:
                 raise BrokenOff(f"the Dask scheduler does not answer: {' '.join(str(error).split())}") from None
             if self._workers:

@@ -392,7 +392,7 @@ class Alone:
     def get_executor(self, **_options):
         return None
 
-    def nthreads(self):
+    def nthreads(self, callback_timeout):
         return {}
 
 
@@ -413,7 +413,7 @@ def test_a_cluster_is_waited_for_anew_each_time(monkeypatch):
     monkeypatch.setattr("fanin.executors.PATIENCE", 0.0)
     there = iter([{"one": 2}, {}, {"one": 1}, {}])
     alone = Alone()
-    alone.nthreads = lambda: next(there)
+    alone.nthreads = lambda callback_timeout: next(there)
     said: list[str] = []
     cluster = Cluster(alone, said.append)
     assert [cluster.workers for _ in range(4)] == [2, 1, 1, 1]
@@ -444,7 +444,7 @@ def test_an_executor_that_answers_nothing_is_asked_for_its_workers(monkeypatch):
 
 def test_a_scheduler_that_vanished():
     class Gone(Alone):
-        def nthreads(self):
+        def nthreads(self, callback_timeout):
             raise OSError("timed out")
 
     with pytest.raises(BrokenOff, match=r"^the Dask scheduler does not answer: timed out$"):
