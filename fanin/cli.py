@@ -7,7 +7,6 @@ numba and scipy are imported only when something is sampled, so that help is fas
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,10 +21,12 @@ from fanin.engine.recipes import parse_scheme
 from fanin.help_texts import EXAMPLES, SHOW_EXAMPLES, STUDY
 from fanin.options import Flag, JudgingOptions, NetworkOptions, PlaceOptions, SamplingOptions, Whole
 from fanin.output import all_dict, check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
-from fanin.place_options import opened_place, what_is_kept
+from fanin.place_options import opened_place, what_is_kept, will_keep
 from fanin.subjects import ALL, check_own, find_subjects, is_folder, own_study
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fanin.report import Report
     from fanin.studies import Study
 
@@ -101,10 +102,16 @@ def verify(
             lost = write_targets(report, output, overwrite, plot)  # only where there is one report
             if not json:
                 print_table(report, first=len(reports) == 1, layers=layers)
-    if json and study == ALL:
-        print_json(all_dict(reports))
-    elif json:
-        print_json(folder_dict(study, reports) if is_folder(study) else reports[0].to_dict())
+            if _signalled:
+                break
+    if json:
+        several = all_dict(reports) if study == ALL else folder_dict(study, reports) if is_folder(study) else None
+        _object.update(several or reports[0].to_dict())
+    if _signalled:
+        will_keep(f"the report is of what was sampled before; {f'it is in {output}' if output and not lost else what_is_kept()}")
+        raise _Stopped
+    if json:
+        print_json(_object)
     if lost:
         raise lost
     return worst(report.exit_code for report in reports)
@@ -204,21 +211,42 @@ def _run(subject: Study | Report, sampling: dict[str, Any], judging: dict[str, A
     from fanin.progress_display import sampling as shown
     from fanin.report import Report
     from fanin.verification import verify as judge
-    from fanin.watch_display import watching
 
     if isinstance(subject, Report):
         return judge(subject, **{"alpha": subject.alpha, "tolerance": subject.tolerance, **judging})
     console = Console(stderr=True)
     if sampling.get("until") is not None:
-        with watching(console, quiet) as look:
-            return judge(subject, **sampling, **judging, look=look)
+        return _watched(subject, sampling | judging, console, quiet)
     total = len(subject.ensembles) * (sampling.get("networks") or subject.networks)
     with shown(console, total, quiet) as (progress, look):
         return judge(subject, **sampling, **judging, progress=progress, look=look)
 
 
+def _watched(study: Study, how: dict[str, Any], console: Console, quiet: bool) -> Report:
+    """A run until decided; where a signal ends it, the report of its last look, which holds as it stands."""
+    from fanin.verification import verify as judge
+    from fanin.watch_display import watching
+
+    last: list[Report] = []
+    with watching(console, quiet) as show:
+
+        def keep(report: Report) -> None:
+            last[:] = [report]
+            show(report)
+
+        try:
+            return judge(study, **how, look=keep)
+        except BaseException:
+            if not (_signalled and last):
+                raise
+    return last[0]
+
+
 _signalled: list[int] = []
 """Signals that arrived. An exception that one raises inside a callback of the compiler is lost: then another follows from it."""
+
+_object: dict[str, Any] = {}
+"""What --json prints; of a run that broke off with `error` and `exit_code`."""
 
 
 class _Stopped(BaseException):
@@ -234,6 +262,7 @@ def _stop(number: int, _frame: Any) -> None:
 def main() -> None:
     """Run the command line and leave with its exit code."""
     _signalled.clear()
+    _object.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
@@ -270,5 +299,5 @@ def _complain(sentence: str, code: int) -> int:
     """Print the sentence; with --json the one object of a run that broke off as well."""
     print(f"fanin: {sentence}", file=sys.stderr)
     if code != BAD_INPUT and "--json" in sys.argv:
-        print(json.dumps({"error": sentence, "exit_code": code}), flush=True)
+        print_json({**_object, "error": sentence, "exit_code": code})
     return code
