@@ -108,7 +108,7 @@ class Studentised(Evidence):
 
     @property
     def standard_error(self) -> float:
-        return self.error_of_estimate
+        return math.hypot(self.error_of_estimate, math.sqrt(2.0) * self.mean_error * self.mean_error)
 
     def p_value(self, low: float, high: float, watched: bool = False) -> float:
         nearest = min(max(self.estimate, low), high)

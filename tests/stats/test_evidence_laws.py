@@ -173,6 +173,8 @@ def test_the_error_of_the_mean_enters_squared(watched):
     assert both.p_value(found.high, 1.0, watched) == pytest.approx(0.01)
     assert alone.interval(0.01, watched).high == pytest.approx(0.25 * math.exp(multiplier**2 * 2.5e-7 / 0.25))
     assert alone.p_value(alone.interval(0.01, watched).high, 1.0, watched) == pytest.approx(0.01)
+    assert both.standard_error == pytest.approx(math.hypot(0.002, math.sqrt(2.0) * 1e-4))
+    assert alone.standard_error == pytest.approx(math.sqrt(2.0) * 2.5e-7)
     assert (both.grown(4.0).error_of_estimate, both.grown(4.0).mean_error) == (0.001, 0.005)
     huge = Studentised("mean", 1.0, 1.0, N, mean_error=1e200)
     assert (huge.interval(0.01, watched).high, huge.p_value(2.0, 3.0, watched)) == (math.inf, pytest.approx(1.0))
