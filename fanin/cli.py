@@ -20,8 +20,21 @@ from fanin.engine.errors import SpecificationError
 from fanin.engine.recipes import parse_scheme
 from fanin.help_texts import EXAMPLES, SHOW_EXAMPLES, STUDY
 from fanin.options import Flag, JudgingOptions, NetworkOptions, PlaceOptions, SamplingOptions, Whole
-from fanin.output import all_dict, check_targets, drop_output, folder_dict, print_json, print_table, worst, write_targets
-from fanin.place_options import opened_place, what_is_kept, will_keep
+from fanin.output import (
+    all_dict,
+    begin_output,
+    check_targets,
+    drop_output,
+    folder_dict,
+    is_answered,
+    print_aside,
+    print_json,
+    print_table,
+    worst,
+    write_targets,
+)
+from fanin.place_options import kept_in, opened_place, what_is_kept, will_keep
+from fanin.signals import Stopped, arrived, end_at_once, ignore, listen, signals_later
 from fanin.subjects import ALL, check_own, find_subjects, is_folder, own_study
 
 if TYPE_CHECKING:
@@ -94,27 +107,39 @@ def verify(
     widen_vectors()  # before numba is imported
     subjects = [own_study(own)] if own else find_subjects(study or "single-neuron", how | where)
     check_targets(subjects, output, overwrite, plot, several="all is" if study == ALL else "the folder holds")
-    reports, lost = [], None
+    reports: list[Report] = []
+    lost = None
     with opened_place(**where) as opened:
         for subject in subjects:
             report = _run(subject, how | opened, judging.given(), quiet=json)
-            reports.append(report)
-            lost = write_targets(report, output, overwrite, plot)  # only where there is one report
-            if not json:
-                print_table(report, first=len(reports) == 1, layers=layers)
-            if _signalled:
-                break
-    if json:
-        several = all_dict(reports) if study == ALL else folder_dict(study, reports) if is_folder(study) else None
-        _object.update(several or reports[0].to_dict())
-    if _signalled:
-        will_keep(f"the report is of what was sampled before; {f'it is in {output}' if output and not lost else what_is_kept()}")
-        raise _Stopped
-    if json:
-        print_json(_object)
+            with signals_later():
+                reports.append(report)
+                written, lost = write_targets(report, output, overwrite, plot)  # only where there is one report
+                will_keep(_what_is_left(len(reports), len(subjects), written, lost, where.get("store")))
+                if not json:
+                    print_table(report, first=len(reports) == 1, layers=layers)
+                elif study == ALL or is_folder(study):
+                    _object.update(all_dict(reports) if study == ALL else folder_dict(study, reports))
+                else:
+                    _object.update(report.to_dict())
+            if arrived:  # the report is that of the last look
+                raise Stopped
     if lost:
         raise lost
+    if json:
+        will_keep("the report was being printed")
+        print_json(_object)
     return worst(report.exit_code for report in reports)
+
+
+def _what_is_left(count: int, total: int, written: list[str], lost: OSError | None, store: str | None) -> str:
+    """What a run leaves that is ended by a signal after so many reports."""
+    words = "the report is printed" if total == 1 else f"{count} of {total} reports are printed"
+    if written:
+        words += f" and in {' and '.join(written)}"
+    if lost:
+        words += f"; {lost}"
+    return f"{words}; " + ("with --store FILE the run could be gone on with" if store is None else kept_in(store))
 
 
 @app.command(help_epilogue=SHOW_EXAMPLES)
@@ -137,7 +162,8 @@ def show(file: str, /, *, layers: Flag = False, json: Flag = False, plot: str | 
     check_targets([], None, False, plot)
     report = load_report(file)
     print_json(report.to_dict()) if json else print_table(report, layers=layers)
-    if lost := write_targets(report, None, False, plot):
+    _, lost = write_targets(report, None, False, plot)
+    if lost:
         raise lost
     return 0
 
@@ -237,47 +263,35 @@ def _watched(study: Study, how: dict[str, Any], console: Console, quiet: bool) -
         try:
             return judge(study, **how, look=keep)
         except BaseException:
-            if not (_signalled and last):
+            if not (arrived and last):
                 raise
     return last[0]
 
-
-_signalled: list[int] = []
-"""Signals that arrived. An exception that one raises inside a callback of the compiler is lost: then another follows from it."""
 
 _object: dict[str, Any] = {}
 """What --json prints; of a run that broke off with `error` and `exit_code`."""
 
 
-class _Stopped(BaseException):
-    """SIGINT or SIGTERM arrived."""
-
-
-def _stop(number: int, _frame: Any) -> None:
-    _signalled.append(number)
-    sys.unraisablehook = lambda _lost: None
-    raise _Stopped
-
-
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    _signalled.clear()
     _object.clear()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    begin_output()
+    listen()
     try:
         code = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except BaseException as error:
+        end_at_once()
         code = _complain_of(error)
+        ignore()
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _complain_of(error: BaseException) -> int:
     """One sentence on what went wrong, and the exit code; what is a fault of fanin is raised again."""
-    if _signalled or isinstance(error, (_Stopped, KeyboardInterrupt)):
+    if arrived or isinstance(error, (Stopped, KeyboardInterrupt)):
         kept = what_is_kept()
-        if signal.SIGTERM in _signalled:
+        if signal.SIGTERM in arrived:
             return _complain(f"terminated; {kept}", 143)
         return _complain(f"interrupted; {kept}", 130)
     match error:
@@ -297,7 +311,7 @@ def _complain_of(error: BaseException) -> int:
 
 def _complain(sentence: str, code: int) -> int:
     """Print the sentence; with --json the one object of a run that broke off as well."""
-    print(f"fanin: {sentence}", file=sys.stderr)
-    if code != BAD_INPUT and "--json" in sys.argv:
+    print_aside(f"fanin: {sentence}")
+    if code != BAD_INPUT and "--json" in sys.argv and not is_answered():
         print_json({**_object, "error": sentence, "exit_code": code})
     return code

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import fanin
 from fanin.engine.errors import SpecificationError
@@ -23,10 +23,24 @@ if TYPE_CHECKING:
 _FEWEST_COLUMNS = 40
 
 
+_answered = [False]
+
+
+def begin_output() -> None:
+    """Nothing is printed yet."""
+    _answered[0] = False
+
+
+def is_answered() -> bool:
+    """Whether an object was printed, or its print was begun."""
+    return _answered[0]
+
+
 def print_json(value: dict[str, Any]) -> None:
     """One object on one line, and nothing else."""
     import json
 
+    _answered[0] = True
     _print_for_a_reader(lambda: print(json.dumps(value, allow_nan=False, ensure_ascii=False)))
 
 
@@ -75,6 +89,14 @@ def _print_for_a_reader(show: Any) -> None:
         drop_output()
 
 
+def print_aside(line: str, file: IO[str] | None = None) -> None:
+    """A line on standard error, or what stands for it. Where nobody reads it any longer nothing is said, and the run goes on."""
+    try:
+        print(line, file=file or sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
+
+
 def drop_output() -> None:
     """The reader has gone, as with `| head`: what it wanted, it has."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,15 +137,21 @@ def check_targets(
         check_path(plot)
 
 
-def write_targets(report: Report, output: str | None, overwrite: bool, plot: str | None) -> OSError | None:
-    """Write a report to the files asked for; what stood in the way, so that the report is printed all the same."""
+def write_targets(report: Report, output: str | None, overwrite: bool, plot: str | None) -> tuple[list[str], OSError | None]:
+    """Write a report to the files asked for: those that were written, and what stood in the way of others, so that the report is
+    printed all the same."""
+    written = []
     try:
         if output is not None:
             report.save(output, overwrite)
+            written.append(output)
         if plot is not None:
             from fanin.plot import save
 
             save(report, plot)
+            written.append(plot)
     except OSError as error:
-        return error
-    return None
+        return written, error
+    except SpecificationError as error:  # what was right before the run began, and is no longer
+        return written, OSError(str(error))
+    return written, None

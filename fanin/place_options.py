@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
+
+from fanin.output import print_aside
 
 _kept = ["nothing was finished"]
 """What is said at the end of a run that broke off."""
@@ -28,12 +29,17 @@ def opened_place(
             from fanin.store import Store
 
             given["store"] = stack.enter_context(Store(store, write=True, notice=_say))
-            will_keep(f"what was finished is kept in {store}; the same command goes on from there")
+            will_keep(kept_in(store))
         yield given
 
 
 def _say(sentence: str) -> None:
-    print(f"fanin: {sentence}", file=sys.stderr)
+    print_aside(f"fanin: {sentence}")
+
+
+def kept_in(store: str) -> str:
+    """What a store keeps of a command that broke off, in words."""
+    return f"what was finished is kept in {store}; the same command goes on from there"
 
 
 def will_keep(words: str) -> None:

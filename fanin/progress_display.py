@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from fanin.output import print_aside
 from fanin.report import Report
 from fanin.watch_display import decided_words
 
@@ -122,7 +123,7 @@ def _lines(console: Console, total: int) -> tuple[Callable[[int], object], Calla
         nonlocal last
         if time.monotonic() - last > _EVERY:
             last = time.monotonic()
-            print(f"{run.done:,} of {total:,} networks{f', {run.speed}' if run.speed else ''}", file=console.file, flush=True)
+            print_aside(f"{run.done:,} of {total:,} networks{f', {run.speed}' if run.speed else ''}", console.file)
 
     def look(report: Report) -> None:
         run.words = decided_words(report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ from cyclopts import App, Parameter
 from fanin.engine.errors import SpecificationError
 from fanin.help_texts import STORE_EXAMPLES
 from fanin.options import Flag
+from fanin.output import print_aside
 
 if TYPE_CHECKING:
     from fanin.store import Store
@@ -182,7 +182,7 @@ def _opened(file: str) -> Store:
 
 
 def _say(sentence: str) -> None:
-    print(f"fanin: {sentence}", file=sys.stderr)
+    print_aside(f"fanin: {sentence}")
 
 
 def _plain(opened: Store, run: Specification) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fanin.claim_table import fits
+from fanin.output import print_aside
 from fanin.report import Report
 from fanin.stats.verdict import ASSUMED, REFUTED, UNDECIDED, Verdict
 
@@ -29,7 +30,7 @@ def watching(console: Console, quiet: bool) -> Iterator[Any]:
     if quiet:
         yield lambda _report: None
     elif not console.is_terminal:
-        yield lambda report: print(look_line(report, time.perf_counter() - start), file=console.file, flush=True)
+        yield lambda report: print_aside(look_line(report, time.perf_counter() - start), console.file)
     else:
         with Live(console=console, transient=True, auto_refresh=False) as live:
             yield lambda report: live.update(look_view(report, console, time.perf_counter() - start), refresh=True)

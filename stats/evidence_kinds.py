@@ -27,6 +27,10 @@ from fanin.stats.sequences import LOOKS, bounded_sequence, normal_multiplier, pr
 _SCATTER = 3.0
 """By what factor a sum over its largest term may be less in another run, nine times in ten: where eighth powers are summed."""
 
+_SCATTER_OF_MEAN = 3.3
+"""How many squares of the mean's error the standard error of another run is at most, nine times in ten, where it has none in the
+limit: that of fair coin flips is 2 |Z| of them, with Z the mean's deviation."""
+
 
 @dataclass(frozen=True)
 class Proportion(Evidence):
@@ -99,7 +103,8 @@ class Studentised(Evidence):
 
     def grown(self, factor: float) -> Studentised:
         counted = None if self.counted is None else self.counted * factor
-        error, mean_error = self.error_of_estimate / math.sqrt(factor), self.mean_error / math.sqrt(factor)
+        mean_error = self.mean_error / math.sqrt(factor)
+        error = math.hypot(self.error_of_estimate / math.sqrt(factor), _SCATTER_OF_MEAN * mean_error * mean_error)
         effective = self.effective * factor
         if self.power < 1.0:
             effective *= min(factor ** (self.power - 1.0), 1.0) / _SCATTER
@@ -119,7 +124,7 @@ class Studentised(Evidence):
             distance = self.estimate * abs(math.log(self.estimate / nearest)) if nearest > 0.0 else math.inf
         # The deviation that ends there: the root of deviation * error_of_estimate + (deviation * mean_error)**2 = distance.
         error = self.error_of_estimate + math.hypot(self.error_of_estimate, 2.0 * self.mean_error * math.sqrt(distance))
-        deviation = 2.0 * distance / error if error > 0.0 else math.inf
+        deviation = distance / (0.5 * error) if error > 0.0 and distance < math.inf else math.inf
         if watched:
             return math.exp(-max(float(log_normal(self.trials, min(deviation, 1e100))), 0.0))
         return float(special.erfc(deviation / math.sqrt(2.0)))

@@ -61,8 +61,8 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._link.close()
+        """Close the file; any thread may."""
+        self._opened.close()
 
     @property
     def _link(self) -> sqlite3.Connection:

@@ -8,16 +8,15 @@ the older rollback journal is used. A signal that arrives within a transaction i
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
+from fanin.signals import signals_later
 
 FORMAT = 2
 APPLICATION = 0x66616E69  # "fani", as SQLite's application id
@@ -89,7 +88,9 @@ def _other_mode(path: Path) -> str:
 
 def _opened(path: Path, mode: str, damaged: bool) -> sqlite3.Connection:
     """A connection to a store, which is made where it may be."""
-    link = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=WAIT, isolation_level=None)
+    link = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False
+    )
     try:
         link.text_factory = _text
         write = mode == "rwc"
@@ -184,7 +185,7 @@ def transaction(link: sqlite3.Connection, path: Path) -> Iterator[None]:
     BrokenOff
         Where the file cannot be written any longer: a full disk, a failing one, another program that does not end.
     """
-    with _signals_later():
+    with signals_later():
         try:
             link.execute("BEGIN IMMEDIATE")
             try:
@@ -196,24 +197,6 @@ def transaction(link: sqlite3.Connection, path: Path) -> Iterator[None]:
                 raise
         except sqlite3.Error as error:
             raise BrokenOff(f"{path} could not be written: {_reason(error)}; all that was committed before is kept") from None
-
-
-@contextmanager
-def _signals_later() -> Iterator[None]:
-    """SIGINT and SIGTERM are handled at the end, where this is the thread that handles them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[tuple[int, Any]] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *given: arrived.append(given)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for number, _ in arrived:
-            signal.raise_signal(number)
 
 
 def refuse(path: Path, error: sqlite3.Error) -> NoReturn:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -244,48 +243,6 @@ def test_signals_stop_a_run_at_once(number, code):
     assert json.loads(out) == {"error": err.removeprefix("fanin: ").rstrip(), "exit_code": code}
     assert err.count("\n") == 1
     assert "nothing was kept" in err
-
-
-@pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
-def test_a_watched_run_that_is_stopped_reports_what_it_saw(fanin, number, code, word, tmp_path, monkeypatch):
-    """Its sequences hold at every size. A file is written as at the end; without one the report is lost with the terminal."""
-    looks: list[int] = []
-
-    def look_line(report, _seconds):
-        looks.append(next(iter(report.results.values())).networks)
-        if len(looks) == 3:
-            signal.raise_signal(number)
-        return ""
-
-    monkeypatch.setattr("fanin.watch_display.look_line", look_line)
-    run = ("verify", "--widths", "10,1", "--until", "decided")
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        found, out, err = fanin(*run)
-        assert (found, len(looks)) == (code, 3)
-        assert f"{looks[-1]:,}" in out
-        assert "whenever the run had stopped" in " ".join(out.split())
-        words = f"{word}; the report is of what was sampled before; nothing was kept; --store FILE keeps what is finished"
-        assert err.splitlines()[-1] == f"fanin: {words}"
-        looks.clear()
-        found, _, err = fanin(*run, "--output", tmp_path / "part.json")
-        assert (found, err.splitlines()[-1]) == (
-            code,
-            f"fanin: {word}; the report is of what was sampled before; it is in {tmp_path / 'part.json'}",
-        )
-        monkeypatch.setattr(
-            "fanin.watch_display.watching", lambda _console, _quiet: nullcontext(lambda report: look_line(report, 0))
-        )
-        looks.clear()
-        found, out, err = fanin(*run, "--json")
-        report = json.loads(out)
-        assert (found, report["error"], report["exit_code"]) == (code, words, code)
-        assert (report["until"], report["networks"]) == ("decided", looks[-1])
-    finally:
-        for one, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(one, handler)
-    code, out, _ = fanin("show", tmp_path / "part.json")
-    assert f"{looks[-1]:,}" in out
 
 
 def test_a_reader_that_leaves_is_no_error():

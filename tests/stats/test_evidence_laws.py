@@ -8,8 +8,9 @@ from scipy import special, stats
 
 from fanin.stats import intervals
 from fanin.stats.evidence import Evidence, Mapped, Unknown
-from fanin.stats.evidence_kinds import _SCATTER, BoundedMean, Distance, GaussianVariance, Proportion, Studentised
+from fanin.stats.evidence_kinds import _SCATTER, _SCATTER_OF_MEAN, BoundedMean, Distance, GaussianVariance, Proportion, Studentised
 from fanin.stats.intervals import LEAST_EFFECTIVE, normal_quantile
+from fanin.stats.planning import networks_for
 from fanin.stats.sequences import LOOKS, normal_multiplier
 
 N = 200_000
@@ -175,7 +176,11 @@ def test_the_error_of_the_mean_enters_squared(watched):
     assert alone.p_value(alone.interval(0.01, watched).high, 1.0, watched) == pytest.approx(0.01)
     assert both.standard_error == pytest.approx(math.hypot(0.002, math.sqrt(2.0) * 1e-4))
     assert alone.standard_error == pytest.approx(math.sqrt(2.0) * 2.5e-7)
-    assert (both.grown(4.0).error_of_estimate, both.grown(4.0).mean_error) == (0.001, 0.005)
+    assert both.grown(4.0).error_of_estimate == pytest.approx(math.hypot(0.001, _SCATTER_OF_MEAN * 0.005**2))
+    assert both.grown(4.0).mean_error == 0.005
+    assert alone.p_value(0.0, 0.0, watched) == alone.p_value(-2.0, -1.0, watched) == 0.0
+    vast = Studentised("variance", 1e308, 1e306, N, mean_error=1e154)
+    assert 0.0 <= vast.p_value(1e307, 2e307, watched) <= 1.0
     huge = Studentised("mean", 1.0, 1.0, N, mean_error=1e200)
     assert (huge.interval(0.01, watched).high, huge.p_value(2.0, 3.0, watched)) == (math.inf, pytest.approx(1.0))
 
@@ -199,6 +204,24 @@ def test_the_variance_of_coin_flips_keeps_its_error(away, flips):
     for alpha, times in ((0.05, 2.0), (0.01, 8.0), (1e-4, 500.0)):
         assert misses(alpha) <= alpha
         assert away not in (1.0, 2.0) or misses(alpha, planted=0.0) > times * alpha
+
+
+@pytest.mark.parametrize("tolerance", [0.0025, 0.00025])
+@pytest.mark.parametrize("seen", [0.5, 0.501, 0.497])
+def test_as_many_flips_as_are_planned_confirm_the_variance_of_a_fair_coin(tolerance, seen):
+    """With probability 0.9, whatever error the pilot happened to see."""
+
+    def flips(share, n):
+        m2 = share * (1.0 - share)
+        error = math.sqrt(max(m2 * (1.0 - 4.0 * m2), 0.0) / n)
+        return Studentised("variance", m2, error, n, mean_error=math.sqrt(m2 / n))
+
+    needed = networks_for(flips(seen, 16_384), 16_384, tolerance, 1e-3)
+    assert needed is not None
+    heads = np.arange(*(int(stats.binom.ppf(p, needed, 0.5)) for p in (1e-6, 1.0 - 1e-6)))
+    found = [flips(count / needed, needed).interval(1e-3) for count in heads.tolist()]
+    within = [one.low >= 0.25 - tolerance and one.high <= 0.25 + tolerance for one in found]
+    assert 0.9 <= stats.binom.pmf(heads, needed, 0.5)[within].sum() < 1.0 - 1e-6
 
 
 @pytest.mark.parametrize("kind", intervals.ASYMPTOTIC_FLOOR)
