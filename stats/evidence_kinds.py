@@ -31,6 +31,9 @@ _SCATTER_OF_MEAN = 3.3
 """How many squares of the mean's error the standard error of another run is at most, nine times in ten, where it has none in the
 limit: that of fair coin flips is 2 |Z| of them, with Z the mean's deviation."""
 
+MANY = 10_000
+"""Networks from which on the mean of a bounded moment is taken to be Gaussian: it rests on the neurons of all of them."""
+
 
 @dataclass(frozen=True)
 class Proportion(Evidence):
@@ -145,7 +148,7 @@ class Studentised(Evidence):
 class BoundedMean(Evidence):
     """The mean of observations that lie between `least` and `most`.
 
-    variance : of those seen (divisor trials). plain : what stands for it at a fixed size, where observations are many.
+    variance : of those seen (divisor trials). plain : what stands for it at a fixed size from `MANY` observations on.
     """
 
     estimate: float
@@ -159,9 +162,14 @@ class BoundedMean(Evidence):
     def range(self) -> float:
         return self.most - self.least
 
+    @property
+    def settled(self) -> Studentised | None:
+        """What stands for it in a run of this size."""
+        return self.plain if self.trials >= MANY else None
+
     def interval(self, error: float, watched: bool = False) -> Interval:
-        if self.plain is not None and not watched:
-            return self.plain.interval(error)
+        if self.settled is not None and not watched:
+            return self.settled.interval(error)
         if not watched:
             variance = self.variance * self.trials / max(self.trials - 1, 1)
             found = bounded_mean(self.estimate, variance, self.trials, self.most - self.least, error)
@@ -180,7 +188,7 @@ class BoundedMean(Evidence):
 
     def p_value(self, low: float, high: float, watched: bool = False) -> float:
         if not watched:
-            return super().p_value(low, high) if self.plain is None else self.plain.p_value(low, high)
+            return super().p_value(low, high) if self.settled is None else self.settled.p_value(low, high)
         nearest = min(max(self.estimate, low), high)
         found = log_bounded(self.trials, self._unit(self.estimate), self._unit_variance, self._unit(nearest))
         return math.exp(-max(float(found), 0.0))

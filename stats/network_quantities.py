@@ -4,8 +4,8 @@ A name is a base and, where it needs one, an argument in brackets: `z.tail[5]`, 
 observation: see `clusters` for moments and `network_bins` for quantiles. Where a network is not finite, or its delta are beyond
 the range of the sums, every interval is the whole line.
 
-Bounded statistics (shares, cosines, and moments of a bounded phi or phi' over less than `MANY` networks) have intervals that hold
-at every size; those of other moments are asymptotic.
+Bounded statistics (shares, cosines, and moments of a bounded phi or phi' over less than `evidence_kinds.MANY` networks) have
+intervals that hold at every size; those of other moments are asymptotic.
 """
 
 from __future__ import annotations
@@ -45,9 +45,6 @@ from fanin.stats.network_names import (
     check_network_recorded,
     split_network_name,
 )
-
-MANY = 10_000
-"""Networks from which on the mean of a bounded moment is taken to be Gaussian: it rests on the neurons of all of them."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ def _bounded(summary: LayerSummary, name: str, least: float, most: float, plain:
     found = Unknown() if math.isinf(most - least) else mean_in_range(summary, name, least, most)
     if not isinstance(found, BoundedMean) or not isinstance(plain, Studentised):
         return plain
-    return replace(found, plain=plain) if summary.finite >= MANY else found
+    return replace(found, plain=plain)
 
 
 def _range(function: ActivationFunction | None, variable: str, power: int) -> tuple[float, float]:

@@ -8,6 +8,7 @@ their runs depend on each other.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -87,13 +88,13 @@ _LARGEST_LOGARITHM = 700.0
 class Difference(Evidence):
     """one - other or, for a scale, one / other - 1.
 
-    plain : what stands for it at a fixed size, where the two runs are independent.
+    independent : as for `compared`.
     """
 
     one: Evidence
     other: Evidence
     scale: bool
-    plain: Evidence | None = None
+    independent: bool = False
 
     @property
     def estimate(self) -> float:  # type: ignore[override]
@@ -106,14 +107,21 @@ class Difference(Evidence):
         return self.one.is_lost or self.other.is_lost
 
     def interval(self, error: float, watched: bool = False) -> Interval:
-        if self.plain is not None and not watched:
-            return self.plain.interval(error)
+        if self.together is not None and not watched:
+            return self.together.interval(error)
         one, other = (side.interval(0.5 * error, watched) for side in (self.one, self.other))
         return difference(one, other, scale=self.scale)
 
     def grown(self, factor: float) -> Difference:
-        plain = None if self.plain is None else self.plain.grown(factor)
-        return replace(self, one=self.one.grown(factor), other=self.other.grown(factor), plain=plain)
+        return replace(self, one=self.one.grown(factor), other=self.other.grown(factor))
+
+    @functools.cached_property
+    def together(self) -> Evidence | None:
+        """What stands for it at a fixed size, where the two runs are independent and both sides go by studentised estimates."""
+        one, other = _studentised(self.one), _studentised(self.other)
+        if not self.independent or one is None or other is None or one.kind != other.kind:
+            return None
+        return _ratio(one, other) if self.scale else _difference(one, other)
 
     @property
     def standard_error(self) -> float:
@@ -137,19 +145,18 @@ def compared(one: Evidence, other: Evidence, *, scale: bool, independent: bool) 
     >>> f"{together.high:.5f} {apart.high:.5f}"
     '0.00646 0.00987'
     """
-    apart = Difference(one, other, scale)
-    first, second = _studentised(one), _studentised(other)
-    if not independent or first is None or second is None or first.kind != second.kind:
-        return apart
-    together = _ratio(first, second) if scale else _difference(first, second)
-    return together if first is one and second is other and together is not None else replace(apart, plain=together)
+    found = Difference(one, other, scale, independent)
+    both = isinstance(one, Studentised) and isinstance(other, Studentised)
+    return found.together if both and found.together is not None else found
 
 
 def _studentised(side: Evidence) -> Studentised | None:
     """The studentised estimate that a run of a fixed size goes by; None where it goes by another."""
     if isinstance(side, Studentised):
         return side
-    return side.plain if isinstance(side, (BoundedMean, GaussianVariance)) else None
+    if isinstance(side, BoundedMean):
+        return side.settled
+    return side.plain if isinstance(side, GaussianVariance) else None
 
 
 def _difference(one: Studentised, other: Studentised) -> Studentised:

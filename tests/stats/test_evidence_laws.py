@@ -8,10 +8,20 @@ from scipy import special, stats
 
 from fanin.stats import intervals
 from fanin.stats.evidence import Evidence, Mapped, Unknown
-from fanin.stats.evidence_kinds import _SCATTER, _SCATTER_OF_MEAN, BoundedMean, Distance, GaussianVariance, Proportion, Studentised
+from fanin.stats.evidence_kinds import (
+    _SCATTER,
+    _SCATTER_OF_MEAN,
+    MANY,
+    BoundedMean,
+    Distance,
+    GaussianVariance,
+    Proportion,
+    Studentised,
+)
 from fanin.stats.intervals import LEAST_EFFECTIVE, normal_quantile
 from fanin.stats.planning import networks_for
 from fanin.stats.sequences import LOOKS, normal_multiplier
+from fanin.stats.two_sample import compared
 
 N = 200_000
 MEAN = Studentised("mean", 0.3, 0.002, N)
@@ -255,6 +265,25 @@ def test_what_carries_an_error_grows_with_the_run():
     assert slow.grown(0.25).effective == pytest.approx(75.0 / _SCATTER)
     assert (slow.grown(4.0).power, slow.grown(4.0).counted) == (0.5, None)
     assert MEAN.grown(4.0).counted is None
+
+
+def test_a_bounded_mean_goes_by_its_plain_estimate_where_a_run_of_that_size_would():
+    """Also in a run that is only thought of: a plan must not announce the networks of an interval that is not used there."""
+    plain = Studentised("mean", 0.3, math.sqrt(0.05 / MANY), MANY)
+    many = BoundedMean(0.3, 0.05, MANY, plain=plain)
+    few = many.grown(0.5)
+    assert (many.settled, few.settled) == (plain, None)
+    assert many.interval(0.01) == plain.interval(0.01)
+    assert few.interval(0.01) == BoundedMean(0.3, 0.05, 0.5 * MANY).interval(0.01)
+    assert few.p_value(0.35, 1.0) == BoundedMean(0.3, 0.05, 0.5 * MANY).p_value(0.35, 1.0)
+    assert few.grown(2.0).settled is not None
+    assert networks_for(many, MANY, 0.012, 0.001) == pytest.approx(MANY, rel=0.01)
+    assert networks_for(BoundedMean(0.3, 0.05, MANY, plain=None), MANY, 0.012, 0.001) > 1.2 * MANY
+    assert networks_for(plain, MANY, 0.012, 0.001) < 0.9 * MANY
+    both = compared(many, many, scale=False, independent=True)
+    assert both.interval(0.01).coverage == "asymptotic"
+    assert both.grown(0.5).interval(0.01).coverage == "bounded"
+    assert both.grown(0.5).grown(2.0).interval(0.01).coverage == "asymptotic"
 
 
 def test_mapped_evidence():

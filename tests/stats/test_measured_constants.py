@@ -42,7 +42,7 @@ def test_floors_of_asymptotic_intervals():
     assert floors | {"blockmeans": 480} == ASYMPTOTIC_FLOOR
     assert LEAST_EFFECTIVE == 200.0
     assert (quantities.OVER_LARGEST, quantities._OF_GAUSSIAN, quantities._OF_EXTREMES) == (4.0, 3.0, 0.75)
-    assert (network_quantities.MANY, sequences.LOOKS) == (10_000, 400)
+    assert (evidence_kinds.MANY, sequences.LOOKS) == (10_000, 400)
 
 
 def test_priors_and_rates_of_the_e_processes():
@@ -221,7 +221,7 @@ def test_many_networks_make_a_bounded_mean_gaussian(networks, many):
     for name in ("phi.mean", "slope.mean", "slope.meansquare", "q"):
         found = network_evidence(name, summary, ensemble, 1)
         assert isinstance(found, BoundedMean)
-        assert (found.plain is not None) == many
+        assert (found.settled is not None) == many
     relu = network_evidence("q", summary, Ensemble((4, 2, 2), activation="relu"), 1)
     assert isinstance(relu, Studentised)
 
