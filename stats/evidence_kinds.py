@@ -31,8 +31,14 @@ _SCATTER_OF_MEAN = 3.3
 """How many squares of the mean's error the standard error of another run is at most, nine times in ten, where it has none in the
 limit: that of fair coin flips is 2 |Z| of them, with Z the mean's deviation."""
 
+_SCATTER_OF_SUMS = 2.0
+"""The same of a sum whose largest term does not grow."""
+
 MANY = 10_000
-"""Networks from which on the mean of a bounded moment is taken to be Gaussian: it rests on the neurons of all of them."""
+"""Networks from which on the mean of a bounded moment may be taken to be Gaussian: it rests on the neurons of all of them."""
+
+_CARRIED = 50.0
+"""How many squares of the range the sum of squared deviations must hold at least, of which none is larger than one."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Studentised(Evidence):
     mean_error: float = 0.0
 
     def interval(self, error: float, watched: bool = False) -> Interval:
-        if not self._is_enough:
+        if not self.is_enough:
             return Interval(self.estimate, 0.0 if self.kind in ("variance", "blockmeans") else -math.inf, math.inf, "asymptotic")
         deviation = normal_multiplier(self.trials, error) if watched else normal_quantile(error)
         of_mean = deviation * self.mean_error
@@ -110,7 +116,8 @@ class Studentised(Evidence):
         error = math.hypot(self.error_of_estimate / math.sqrt(factor), _SCATTER_OF_MEAN * mean_error * mean_error)
         effective = self.effective * factor
         if self.power < 1.0:
-            effective *= min(factor ** (self.power - 1.0), 1.0) / _SCATTER
+            effective *= min(factor ** (self.power - 1.0), 1.0)
+        effective /= _SCATTER if self.power < 1.0 else _SCATTER_OF_SUMS
         trials = self.trials * factor
         return replace(self, error_of_estimate=error, trials=trials, effective=effective, counted=counted, mean_error=mean_error)
 
@@ -120,7 +127,7 @@ class Studentised(Evidence):
 
     def p_value(self, low: float, high: float, watched: bool = False) -> float:
         nearest = min(max(self.estimate, low), high)
-        if not self._is_enough or nearest == self.estimate:
+        if not self.is_enough or nearest == self.estimate:
             return 1.0
         distance = abs(self.estimate - nearest)
         if self._on_logarithm:
@@ -133,7 +140,8 @@ class Studentised(Evidence):
         return float(special.erfc(deviation / math.sqrt(2.0)))
 
     @property
-    def _is_enough(self) -> bool:
+    def is_enough(self) -> bool:
+        """Whether anything is decided by it."""
         floor = ASYMPTOTIC_FLOOR[self.kind]
         counted = self.trials if self.counted is None else self.counted
         enough = counted >= floor and self.trials >= min(floor, ASYMPTOTIC_FLOOR["mean"]) and self.effective >= LEAST_EFFECTIVE
@@ -148,7 +156,8 @@ class Studentised(Evidence):
 class BoundedMean(Evidence):
     """The mean of observations that lie between `least` and `most`.
 
-    variance : of those seen (divisor trials). plain : what stands for it at a fixed size from `MANY` observations on.
+    variance : of those seen (divisor trials). plain : what stands for it at a fixed size from `MANY` observations on, where enough
+    of them make up its standard error.
     """
 
     estimate: float
@@ -165,11 +174,12 @@ class BoundedMean(Evidence):
     @property
     def settled(self) -> Studentised | None:
         """What stands for it in a run of this size."""
-        return self.plain if self.trials >= MANY else None
+        carried = self.trials * self.variance >= _CARRIED * self.range**2
+        return self.plain if self.plain is not None and self.trials >= MANY and carried and self.plain.is_enough else None
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         if self.settled is not None and not watched:
-            return self.settled.interval(error)
+            return within(self.settled.interval(error), self.least, self.most)
         if not watched:
             variance = self.variance * self.trials / max(self.trials - 1, 1)
             found = bounded_mean(self.estimate, variance, self.trials, self.most - self.least, error)

@@ -90,9 +90,9 @@ class ClusterQuantile(Evidence):
         if watched:
             found = log_bounded(self.trials, np.append(self.shares, 0.0), np.append(spread, 0.0), self.p) >= math.log(2.0 / error)
             return found[:-1] & (self.shares < self.p), found[:-1] & (self.shares > self.p), bool(found[-1])
-        log = math.log(4.0 / error)
-        rest = 7.0 * log / (3.0 * (self.trials - 1))
-        half = np.sqrt(2.0 * spread * (log / (self.trials - 1))) + rest
+        log, fewer = math.log(4.0 / error), max(self.trials - 1.0, 1e-9)
+        rest = 7.0 * log / (3.0 * fewer)
+        half = np.sqrt(2.0 * spread * (log / fewer)) + rest
         return self.shares + half < self.p, self.shares - half >= self.p, rest < self.p
 
 

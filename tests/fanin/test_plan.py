@@ -173,3 +173,11 @@ def test_results_are_not_planned():
 def test_durations():
     assert duration(59.6) == "60 s"
     assert duration(3600 * 30) == "1.2 days"
+
+
+def test_a_plan_for_a_single_network(fanin):
+    """Too few for a spread; what decides is announced all the same."""
+    code, out, err = fanin("plan", "--widths", "6,4,3", "--scheme", "standard", "--networks", "1", "--json")
+    found = json.loads(out)
+    assert (code, err, found["networks"]) == (0, "", 1)
+    assert all(one["needed"] > 1 for one in found["claims"])

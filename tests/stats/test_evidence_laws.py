@@ -11,6 +11,7 @@ from fanin.stats.evidence import Evidence, Mapped, Unknown
 from fanin.stats.evidence_kinds import (
     _SCATTER,
     _SCATTER_OF_MEAN,
+    _SCATTER_OF_SUMS,
     MANY,
     BoundedMean,
     Distance,
@@ -258,8 +259,8 @@ def test_what_carries_an_error_grows_with_the_run():
     """Where the largest term grows too, with a power of the run, and with room for what another run may find."""
     plain = Studentised("mean", 0.3, 0.002, N, 300.0, 77.0)
     grown, shrunk = plain.grown(4.0), plain.grown(0.25)
-    assert (grown.effective, grown.counted, grown.error_of_estimate) == (1200.0, 308.0, 0.001)
-    assert (shrunk.effective, shrunk.counted) == (75.0, 19.25)
+    assert (grown.effective, grown.counted, grown.error_of_estimate) == (1200.0 / _SCATTER_OF_SUMS, 308.0, 0.001)
+    assert (shrunk.effective, shrunk.counted) == (75.0 / _SCATTER_OF_SUMS, 19.25)
     slow = Studentised("mean", 0.3, 0.002, N, 300.0, power=0.5)
     assert slow.grown(4.0).effective == pytest.approx(600.0 / _SCATTER)
     assert slow.grown(0.25).effective == pytest.approx(75.0 / _SCATTER)
@@ -284,6 +285,22 @@ def test_a_bounded_mean_goes_by_its_plain_estimate_where_a_run_of_that_size_woul
     assert both.interval(0.01).coverage == "asymptotic"
     assert both.grown(0.5).interval(0.01).coverage == "bounded"
     assert both.grown(0.5).grown(2.0).interval(0.01).coverage == "asymptotic"
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_bounded_mean_keeps_its_own_interval_where_few_carry_the_plain_one(watched):
+    """That of values that hardly ever differ has no width, or is the whole line."""
+    error = math.sqrt(0.05 / N)
+    bounded = BoundedMean(0.3, 0.05, N)
+    few = BoundedMean(0.3, 0.05, N, plain=Studentised("mean", 0.3, error, N, LEAST_EFFECTIVE - 1.0))
+    same = BoundedMean(0.3, 49.0 / N, N, plain=Studentised("mean", 0.3, error, N))
+    assert few.interval(0.01, watched) == bounded.interval(0.01, watched)
+    assert few.p_value(0.302, 1.0, watched) == bounded.p_value(0.302, 1.0, watched)
+    assert (few.settled, same.settled) == (None, None)
+    assert BoundedMean(0.3, 51.0 / N, N, plain=PLAIN).settled == PLAIN
+    assert BoundedMean(0.3, 51.0 / N, N, 0.0, 1.1, plain=PLAIN).settled is None
+    edge = BoundedMean(0.9999, 51.0 / N, N, plain=Studentised("variance", 0.9999, 0.001, N))
+    assert edge.interval(0.01).high == 1.0
 
 
 def test_mapped_evidence():
