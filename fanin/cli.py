@@ -27,9 +27,9 @@ from fanin.output import (
     drop_output,
     folder_dict,
     is_answered,
-    print_aside,
     print_json,
     print_table,
+    say,
     worst,
     write_targets,
 )
@@ -311,7 +311,7 @@ def _complain_of(error: BaseException) -> int:
 
 def _complain(sentence: str, code: int) -> int:
     """Print the sentence; with --json the one object of a run that broke off as well."""
-    print_aside(f"fanin: {sentence}")
+    say(sentence)
     if code != BAD_INPUT and "--json" in sys.argv and not is_answered():
         print_json({**_object, "error": sentence, "exit_code": code})
     return code

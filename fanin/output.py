@@ -97,6 +97,11 @@ def print_aside(line: str, file: IO[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
 
 
+def say(sentence: str) -> None:
+    """A sentence of fanin on standard error."""
+    print_aside(f"fanin: {sentence}")
+
+
 def drop_output() -> None:
     """The reader has gone, as with `| head`: what it wanted, it has."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from fanin.output import print_aside
+from fanin.output import say
 
 _kept = ["nothing was finished"]
 """What is said at the end of a run that broke off."""
@@ -24,17 +24,13 @@ def opened_place(
             from fanin.executors import open_executor
 
             name = executor or ("threads" if dask_address is None else "dask")
-            given["executor"] = stack.enter_context(open_executor(name, workers, dask_address, _say))
+            given["executor"] = stack.enter_context(open_executor(name, workers, dask_address, say))
         if store is not None:
             from fanin.store import Store
 
-            given["store"] = stack.enter_context(Store(store, write=True, notice=_say))
+            given["store"] = stack.enter_context(Store(store, write=True, notice=say))
             will_keep(kept_in(store))
         yield given
-
-
-def _say(sentence: str) -> None:
-    print_aside(f"fanin: {sentence}")
 
 
 def kept_in(store: str) -> str:

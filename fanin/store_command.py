@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from fanin.engine.errors import SpecificationError
 from fanin.help_texts import STORE_EXAMPLES
 from fanin.options import Flag
-from fanin.output import print_aside
+from fanin.output import say
 
 if TYPE_CHECKING:
     from fanin.store import Store
@@ -128,10 +128,10 @@ def merge(target: str, /, *files: str) -> int:
             raise SpecificationError(f"{file} is the store to write; it cannot be merged into itself")
         if not Path(file).is_file():
             raise SpecificationError(f"{file} cannot be read: there is no such file")
-    with Store(target, write=True, notice=_say) as opened:
+    with Store(target, write=True, notice=say) as opened:
         will_keep(f"what was merged is kept in {target}; the same command goes on from there")
         for file in files:
-            found = merged(opened, Path(file), _say)
+            found = merged(opened, Path(file), say)
             print(
                 f"{file}: {found.new} rows new, {found.there} there already{f', {found.lost} cannot be used' if found.lost else ''}"
             )
@@ -178,11 +178,7 @@ def _files(files: tuple[str, ...]) -> tuple[str, ...]:
 def _opened(file: str) -> Store:
     from fanin.store import Store
 
-    return Store(file, notice=_say)
-
-
-def _say(sentence: str) -> None:
-    print_aside(f"fanin: {sentence}")
+    return Store(file, notice=say)
 
 
 def _plain(opened: Store, run: Specification) -> dict[str, Any]:
