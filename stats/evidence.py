@@ -80,6 +80,25 @@ class Evidence(ABC):
         return math.exp(most)
 
 
+class WithProcess(Evidence):
+    """Evidence with an e-process of its own: its sequence is the values at which that is below 1/error."""
+
+    @property
+    def centre(self) -> float:
+        """The value that a watched run estimates: there the e-process is least, and it never falls on the way to either side."""
+        return self.estimate
+
+    @abstractmethod
+    def log_e(self, value: Any) -> Any:
+        """ln of the e-process at a value, or at each of an array."""
+
+    def p_value(self, low: float, high: float, watched: bool = False) -> float:
+        if not watched:
+            return super().p_value(low, high)
+        nearest = min(max(self.centre, low), high)
+        return math.exp(-max(float(self.log_e(nearest)), 0.0))
+
+
 @dataclass(frozen=True)
 class Unknown(Evidence):
     """Nothing can be said. lost : because networks are lost, so that a longer run will not change it."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 from scipy import special
 
 from fanin.stats.e_processes import log_bounded, log_normal, log_proportion, log_variance
-from fanin.stats.evidence import Evidence
+from fanin.stats.evidence import Evidence, WithProcess
 from fanin.stats.intervals import (
     ASYMPTOTIC_FLOOR,
     LEAST_EFFECTIVE,
@@ -42,7 +44,7 @@ _CARRIED = 50.0
 
 
 @dataclass(frozen=True)
-class Proportion(Evidence):
+class Proportion(WithProcess):
     """A probability from a count. successes, trials : floats in a run that is only thought of."""
 
     successes: float
@@ -69,13 +71,8 @@ class Proportion(Evidence):
         chance = (self.successes + 0.5) / (self.trials + 1.0)
         return math.sqrt(chance * (1.0 - chance) / self.trials)
 
-    def p_value(self, low: float, high: float, watched: bool = False) -> float:
-        if not watched:
-            return super().p_value(low, high)
-        nearest = min(max(self.estimate, low), high)
-        if nearest == self.estimate:
-            return 1.0
-        return math.exp(-max(float(log_proportion(self.trials, self.successes, nearest)), 0.0))
+    def log_e(self, value: Any) -> Any:
+        return log_proportion(self.trials, self.successes, value)
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,7 @@ class Studentised(Evidence):
 
 
 @dataclass(frozen=True)
-class BoundedMean(Evidence):
+class BoundedMean(WithProcess):
     """The mean of observations that lie between `least` and `most`.
 
     variance : of those seen (divisor trials). plain : what stands for it at a fixed size from `MANY` observations on, where enough
@@ -196,14 +193,15 @@ class BoundedMean(Evidence):
     def standard_error(self) -> float:
         return math.sqrt(max(self.variance, 0.0) / self.trials)
 
-    def p_value(self, low: float, high: float, watched: bool = False) -> float:
-        if not watched:
-            return super().p_value(low, high) if self.settled is None else self.settled.p_value(low, high)
-        nearest = min(max(self.estimate, low), high)
-        found = log_bounded(self.trials, self._unit(self.estimate), self._unit_variance, self._unit(nearest))
-        return math.exp(-max(float(found), 0.0))
+    def log_e(self, value: Any) -> Any:
+        return log_bounded(self.trials, self._unit(self.estimate), self._unit_variance, self._unit(value))
 
-    def _unit(self, value: float) -> float:
+    def p_value(self, low: float, high: float, watched: bool = False) -> float:
+        if not watched and self.settled is not None:
+            return self.settled.p_value(low, high)
+        return super().p_value(low, high, watched)
+
+    def _unit(self, value: Any) -> Any:
         return (value - self.least) / (self.most - self.least)
 
     @property
@@ -212,7 +210,7 @@ class BoundedMean(Evidence):
 
 
 @dataclass(frozen=True)
-class GaussianVariance(Evidence):
+class GaussianVariance(WithProcess):
     """The variance of observations that are Gaussian with mean 0 by their claimed law: a watched run has an exact sequence.
 
     plain : what stands for it at a fixed size, which does not assume the law. trials : observations. squares : their sum of
@@ -227,11 +225,15 @@ class GaussianVariance(Evidence):
     def estimate(self) -> float:  # type: ignore[override]
         return self.plain.estimate
 
+    @property
+    def centre(self) -> float:
+        """About the known mean, as the sequence is."""
+        return self.squares / self.trials
+
     def interval(self, error: float, watched: bool = False) -> Interval:
         if not watched:
             return self.plain.interval(error)
-        mean_square = self.squares / self.trials  # about the known mean, as the sequence is
-        return Interval(mean_square, *variance_sequence(self.trials, self.squares, error), "gaussian")
+        return Interval(self.centre, *variance_sequence(self.trials, self.squares, error), "gaussian")
 
     def grown(self, factor: float) -> GaussianVariance:
         return GaussianVariance(self.plain.grown(factor), self.trials * factor, self.squares * factor)
@@ -240,11 +242,13 @@ class GaussianVariance(Evidence):
     def standard_error(self) -> float:
         return self.plain.standard_error
 
+    def log_e(self, value: Any) -> Any:
+        value = np.asarray(value, float)
+        found = log_variance(self.trials, self.squares / np.where(value > 0.0, value, 1.0))
+        return np.where(value > 0.0, found, np.inf)
+
     def p_value(self, low: float, high: float, watched: bool = False) -> float:
-        if not watched:
-            return self.plain.p_value(low, high)
-        nearest = min(max(self.squares / self.trials, low), high)
-        return math.exp(-max(float(log_variance(self.trials, self.squares / nearest)), 0.0)) if nearest > 0.0 else 0.0
+        return super().p_value(low, high, watched) if watched else self.plain.p_value(low, high)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """A quantity of one ensemble against the same quantity of another: what two runs say of their difference.
 
 Where the two runs are independent and both estimates are studentised, their standard errors add in squares (`compared`), those of a
-ratio on the scale of its logarithm. Elsewhere each side has an interval at half the error probability, so that with the whole one
-both hold their true values at once; the difference then lies between the two extreme differences, whatever the two are and however
-their runs depend on each other.
+ratio on the scale of its logarithm. Where they are watched and both have an e-process of their own, these multiply to one of
+the pair of values, and the sequence is of the pairs at which the product is below 1/error. Elsewhere each side has an interval at
+half the error probability, so that with the whole one both hold their true values at once; the difference then lies between the two
+extreme differences, whatever the two are and however their runs depend on each other.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fanin.engine.accumulators import PARTS
-from fanin.stats.evidence import Evidence, Mapped
+from fanin.stats.evidence import Evidence, Mapped, WithProcess
 from fanin.stats.evidence_kinds import BoundedMean, GaussianVariance, Studentised
 from fanin.stats.intervals import Interval
 
@@ -83,6 +84,9 @@ _NEURON_TOLERANCES = {
 
 _LARGEST_LOGARITHM = 700.0
 
+STEPS = 200
+"""Steps of the staircase around the pairs of values of two watched runs: each adds less than 1 % to the width."""
+
 
 @dataclass(frozen=True)
 class Difference(Evidence):
@@ -109,6 +113,8 @@ class Difference(Evidence):
     def interval(self, error: float, watched: bool = False) -> Interval:
         if self.together is not None and not watched:
             return self.together.interval(error)
+        if self.independent and watched and isinstance(self.one, WithProcess) and isinstance(self.other, WithProcess):
+            return _joint_sequence(self.one, self.other, error, scale=self.scale)
         one, other = (side.interval(0.5 * error, watched) for side in (self.one, self.other))
         return difference(one, other, scale=self.scale)
 
@@ -179,6 +185,35 @@ def _joint(one: Studentised, other: Studentised, kind: str, estimate: float, uni
     counted = [side.trials if side.counted is None else side.counted for side in (one, other)]
     trials, effective = min(one.trials, other.trials), min(one.effective, other.effective)
     return Studentised(kind, estimate, error, trials, effective, min(counted), mean_error=mean_error)
+
+
+def _joint_sequence(one: WithProcess, other: WithProcess, error: float, *, scale: bool) -> Interval:
+    """Of the difference at all pairs of values at which the product of both e-processes is below 1/error.
+
+    Each side reaches as far as it does alone where the other's process is least. Between the two, a staircase encloses the pairs:
+    the sequence is wider than it must be by a step or two of `STEPS`, never narrower.
+    """
+    sides = (one, other)
+    least = [float(side.log_e(side.centre)) for side in sides]
+    ends = [side.interval(error * math.exp(log_e), watched=True) for side, log_e in zip(sides, reversed(least), strict=True)]
+    whole = difference(*ends, scale=scale)
+    if math.isinf(ends[0].high) or math.isinf(ends[1].high):
+        return whole
+    low, high = (_corners(sides, pair, error) for pair in ((ends[0].low, ends[1].high), (ends[0].high, ends[1].low)))
+    if not scale:
+        return replace(whole, low=float((low[0] - low[1]).min()), high=float((high[0] - high[1]).max()))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lowest, highest = float((low[0] / low[1]).min()) - 1.0, float((high[0] / high[1]).max()) - 1.0
+    return replace(whole, low=max(whole.low, lowest), high=min(whole.high, highest))  # the whole where that is 0 / 0
+
+
+def _corners(sides: tuple[WithProcess, WithProcess], ends: tuple[float, float], error: float) -> tuple[Any, Any]:
+    """Where the staircase between the centres of both sides and an end of each has its outer corners."""
+    grids = [np.linspace(side.centre, end, STEPS + 1) for side, end in zip(sides, ends, strict=True)]
+    logs = [np.minimum.accumulate(side.log_e(grid)[::-1])[::-1] for side, grid in zip(sides, grids, strict=True)]
+    reached = np.searchsorted(logs[1], -math.log(error) - logs[0])  # for each inner corner of one, the first of other's beyond
+    steps = np.flatnonzero(reached)
+    return grids[0][np.minimum(steps + 1, STEPS)], grids[1][np.minimum(reached[steps], STEPS)]
 
 
 def _less_one(logarithm: Any) -> Any:

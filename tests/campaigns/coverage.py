@@ -11,7 +11,7 @@ import functools
 import math
 
 from fanin.stats.intervals import ASYMPTOTIC_FLOOR
-from tests.campaigns import enclosed, pooled, studentised
+from tests.campaigns import enclosed, pairs, pooled, studentised
 from tests.campaigns.enclosed import lower_limit
 from tests.campaigns.studentised import ERRORS, Misses, asymptotic
 
@@ -44,7 +44,8 @@ def floor(kind: str, law: str) -> int:
 def coverage(runs: int = 100_000, campaigns: int = 100_000, seed: int = 501) -> str:
     """All tables, in Markdown."""
     said, broken = [], []
-    for table, wrong in (enclosed_table(runs, seed), watched_table(runs, seed), asymptotic_table(campaigns, seed)):
+    exact = enclosed_table(runs, seed), watched_table(runs, seed), pairs_table(campaigns, seed)
+    for table, wrong in (*exact, asymptotic_table(campaigns, seed)):
         said.append(table)
         broken += wrong
     if broken:
@@ -84,6 +85,18 @@ def watched_table(campaigns: int, seed: int = 501) -> tuple[str, list[str]]:
         broken += wrong
     row, wrong = _row("Distance, law", few, enclosed.watched_law(few, seed))
     return "\n".join([*rows, row]), broken + wrong
+
+
+def pairs_table(campaigns: int, seed: int = 501, factor: float = 1.0) -> tuple[str, list[str]]:
+    """Differences of two runs that are watched together. factor : a planted fault, of the observations."""
+    heads = ("watched, 240 looks", "campaigns", "pair excluded: 0.05", "0.01", "0.001", "difference missed: 0.05", "0.01", "0.001")
+    rows, broken = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"], []
+    for pair in pairs.PAIRS:
+        found = pairs.watched_pairs(campaigns, *pair, seed, factor)
+        row, wrong = _row(pairs.name_of(*pair), campaigns, [*found.pairs])
+        rows.append(row + " ".join(f" {count / campaigns:.2g} |" for count in found.missed))
+        broken += wrong
+    return "\n".join(rows), broken
 
 
 def asymptotic_table(campaigns: int, seed: int = 501, laws: tuple[pooled.Law, ...] = pooled.LAWS) -> tuple[str, list[str]]:

@@ -12,6 +12,7 @@ The asymptotic sequence is measured in `coverage`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ import numpy as np
 from scipy import stats
 
 from fanin.stats.e_processes import log_bounded, log_proportion, log_variance
+from fanin.stats.evidence import WithProcess
+from fanin.stats.evidence_kinds import BoundedMean, GaussianVariance, Proportion, Studentised
 
 ALPHAS = (0.05, 0.001)
 CONFIDENCE = 0.99
@@ -40,7 +43,8 @@ class Null:
 
     truth : the value of the parameter. tolerance : half the width of what is taken for equal, in the units of the parameter.
     start : sums of so many campaigns before the first observation. draw : adds those of so many more observations.
-    log_e : ln E at a value. estimate : of the parameter.
+    log_e : ln E at a value. estimate : of the parameter. evidence : what the sums of one campaign say, as the class with this
+    process.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Null:
     draw: Callable[[np.random.Generator, Sums, int], Sums]
     log_e: LogE
     estimate: Callable[[float, Sums], np.ndarray]
+    evidence: Callable[[float, Sums], WithProcess]
 
 
 def variance_null(tolerance: float = 0.005) -> Null:
@@ -62,6 +67,7 @@ def variance_null(tolerance: float = 0.005) -> Null:
         lambda random, squares, more: squares + random.chisquare(more, squares.size),
         lambda n, squares, value: log_variance(n, squares / value),
         lambda n, squares: squares / n,
+        lambda n, squares: GaussianVariance(Studentised("variance", squares / n, math.inf, n), n, float(squares)),
     )
 
 
@@ -75,6 +81,7 @@ def proportion_null(chance: float) -> Null:
         lambda random, hits, more: hits + random.binomial(more, chance, hits.size),
         log_proportion,
         lambda n, hits: hits / n,
+        lambda n, hits: Proportion(float(hits), n),
     )
 
 
@@ -83,9 +90,9 @@ def bounded_null(name: str, values: tuple[float, ...], chances: tuple[float, ...
     of, weights = np.array(values), np.array(chances)
     truth = float(of @ weights)
 
-    def log_e(n: float, counts: np.ndarray, value: float) -> np.ndarray:
+    def moments(n: float, counts: np.ndarray) -> tuple[Any, Any]:
         mean = counts @ of / n
-        return log_bounded(n, mean, counts @ of**2 / n - mean**2, value)
+        return mean, counts @ of**2 / n - mean**2
 
     return Null(
         f"bounded mean, {name}",
@@ -93,8 +100,9 @@ def bounded_null(name: str, values: tuple[float, ...], chances: tuple[float, ...
         min(0.002, 0.4 * truth, 0.4 * (1.0 - truth)),
         lambda size: np.zeros((size, of.size), np.int64),
         lambda random, counts, more: counts + random.multinomial(more, weights, len(counts)),
-        log_e,
+        lambda n, counts, value: log_bounded(n, *moments(n, counts), value),
         lambda n, counts: counts @ of / n,
+        lambda n, counts: BoundedMean(*map(float, moments(n, counts)), n),
     )
 
 

@@ -22,7 +22,7 @@ from fanin.stats.network_quantities import network_evidence
 from fanin.stats.quantities import evidence
 from fanin.stats.sequences import normal_multiplier
 from fanin.stats.two_sample import Difference
-from tests.campaigns import coverage, enclosed, pooled, studentised
+from tests.campaigns import coverage, enclosed, pairs, pooled, studentised
 from tests.stats.summaries import summarise
 
 # What an interval at any level says.
@@ -357,6 +357,25 @@ def test_watched_quantiles_and_laws_keep_their_rates(false_failure):
     assert table.count("\n") == 7
 
 
+def test_the_table_of_differences_names_what_is_broken(monkeypatch):
+    monkeypatch.setattr(pairs, "PAIRS", pairs.PAIRS[4:6])
+    table, broken = coverage.pairs_table(30)
+    assert broken == []
+    assert {line.count("|") for line in table.splitlines()} == {9}
+    assert len(coverage.pairs_table(30, factor=9.0)[1]) >= 3
+
+
+def test_differences_watched_together_keep_their_rates(false_failure):
+    """500 campaigns of 240 looks: observations that count four times are seen."""
+    for pair in pairs.PAIRS:
+        found = pairs.watched_pairs(500, *pair)
+        for error, excluded, missed in zip(enclosed.ERRORS, found.pairs, found.missed, strict=True):
+            assert missed <= excluded <= stats.binom.isf(false_failure / 3 / len(pairs.PAIRS), 500, error)
+    fault = pairs.watched_pairs(100, *pairs.PAIRS[1], count_as=4.0)
+    for error, excluded, missed in zip(enclosed.ERRORS, fault.pairs, fault.missed, strict=True):
+        assert excluded >= missed > stats.binom.isf(false_failure / 3, 100, error)
+
+
 def test_the_clusters_quantile_is_the_law_s():
     """By a sample of a million neurons: within 5 standard errors."""
     z = enclosed._scaled_networks(np.random.default_rng(8), (125_000, enclosed.NEURONS))
@@ -371,6 +390,7 @@ def test_the_clusters_quantile_is_the_law_s():
 def test_the_campaign_names_what_is_broken(monkeypatch):
     monkeypatch.setattr(coverage, "asymptotic_table", lambda campaigns, seed: ("an asymptotic table", ["z.mean fixed"]))
     monkeypatch.setattr(coverage, "enclosed_table", lambda runs, seed: ("a table", []))
+    monkeypatch.setattr(pairs, "PAIRS", pairs.PAIRS[:1])
     with pytest.raises(SystemExit, match=r"(?s)coverage: z\.mean fixed.*an asymptotic table"):
         coverage.coverage(20, 20)
     monkeypatch.setattr(coverage, "asymptotic_table", lambda campaigns, seed: ("an asymptotic table", []))

@@ -174,13 +174,58 @@ def test_what_does_not_combine_keeps_its_own_intervals():
     assert compared(one, one, scale=False, independent=False) == Difference(one, one, False)
 
 
-def test_a_watched_run_keeps_the_sequences_of_its_sides():
-    """Where a side has a sequence that holds at every size, the difference has too; at a fixed size errors add in squares."""
+def test_processes_of_sides_watched_together_multiply():
+    """By grids of 2,001 x 2,001 pairs of values: the sequence is the largest and the least difference of those at which the product
+    is below 1/error, and at most two of 200 steps wider."""
+    bounded = BoundedMean(0.5, 0.1, 2000), BoundedMean(0.52, 0.05, 2000)
+    variances = [GaussianVariance(Studentised("variance", value, 0.1, 10**4), 10**4, value * 10**4) for value in (1.0, 1.1)]
+    counts = Proportion(30, 2000), Proportion(60, 2000)
+    for sides, scale in ((bounded, False), (bounded, True), (variances, True), (variances, False), (counts, False), (counts, True)):
+        apart = [side.interval(1e-9, watched=True) for side in sides]
+        one, other = (np.linspace(found.low, found.high, 2001) for found in apart)
+        inside = sides[0].log_e(one)[:, None] + sides[1].log_e(other) < math.log(1.0 / ERROR)
+        truth = one[:, None] / other - 1.0 if scale else one[:, None] - other
+        least, most = truth[inside].min(), truth[inside].max()
+        together = compared(*sides, scale=scale, independent=True)
+        found = together.interval(ERROR, watched=True)
+        width = most - least
+        assert least - 0.02 * width < found.low < least + 0.003 * width
+        assert most - 0.003 * width < found.high < most + 0.02 * width
+        assert found.estimate == pytest.approx(together.estimate)
+        alone = Difference(*sides, scale).interval(ERROR, watched=True)
+        assert alone.low < found.low < found.high < alone.high
+        assert found.coverage == alone.coverage
+
+
+def test_the_product_of_processes_decides_at_some_half_of_the_networks():
+    side = BoundedMean(0.5, 0.1, 10**5)
+    widths = [Difference(side, side, False, together).interval(1e-4, watched=True).high for together in (True, False)]
+    assert 0.45 < (widths[0] / widths[1]) ** 2 < 0.65
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_a_product_where_a_side_is_at_its_end(scale):
+    """Of means that are 0, or whose sequence reaches 0; a ratio to them has no upper end."""
+    nothing, something = BoundedMean(0.0, 0.0, 2000), BoundedMean(0.3, 0.1, 2000)
+    for sides in ((nothing, nothing), (something, nothing), (nothing, something)):
+        found = Difference(*sides, scale, independent=True).interval(ERROR, watched=True)
+        alone = Difference(*sides, scale).interval(ERROR, watched=True)
+        assert alone.low <= found.low < found.high <= alone.high
+        assert math.isinf(found.high) == (scale and sides[1] is nothing)
+        if scale and sides[0] is nothing:
+            assert found.low == -1.0
+    short = GaussianVariance(Studentised("variance", 1.0, 0.5, 3), 3, 3.0)
+    found = Difference(short, short, scale, independent=True).interval(ERROR, watched=True)
+    assert found.high == math.inf
+    assert found.low == (-1.0 if scale else -math.inf)
+
+
+def test_a_watched_run_keeps_the_kind_of_its_sides():
+    """At a fixed size errors add in squares."""
     plain = Studentised("variance", 2.0, 0.01, 10**6)
     exact = GaussianVariance(plain, 10**6, 2.0e6)
     found = compared(exact, exact, scale=True, independent=True)
     assert found.interval(ERROR) == compared(plain, plain, scale=True, independent=True).interval(ERROR)
-    assert found.interval(ERROR, watched=True) == Difference(exact, exact, True).interval(ERROR, watched=True)
     assert found.interval(ERROR, watched=True).coverage == "gaussian"
     assert found.grown(4.0).interval(ERROR).high < found.interval(ERROR).high
     mean = Studentised("mean", 0.5, 0.001, 10**5)
