@@ -8,7 +8,7 @@ holds at every size at once (`sequences`). Its coverage says what it rests on:
 - "bounded": valid at every size for every law on a known range;
 - "asymptotic": a studentised estimate, valid as the number of networks grows.
 
-Here stands what all evidence has in common, and what needs no statistics; the kinds of evidence are in `evidence_kinds`.
+Here stands what all evidence has in common; the kinds of evidence are in `evidence_kinds`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from fanin.stats.intervals import Interval
 
@@ -61,6 +62,21 @@ class Evidence(ABC):
         """Of the estimate; by default half of the interval of one standard deviation."""
         found = self.interval(_ONE_SIGMA)
         return 0.5 * (found.high - found.low)
+
+    def reach(self, error: float, watched: bool, missed: float) -> float:
+        """How far from the true value the ends of the interval lie at most, with probability 1 - missed.
+
+        The true value is taken to be the estimate. missed : 1 of an estimate that hits it.
+        """
+        found = self.interval(error, watched)
+        half = max(found.high - found.estimate, found.estimate - found.low)
+        return half - float(special.ndtri(0.5 * missed)) * self.standard_error if missed < 1.0 else half
+
+    def seen_beyond(self, low: float, high: float, error: float, watched: bool, missed: float) -> float:
+        """How far outside [low, high] a true value lies that puts the whole interval there with probability 1 - missed; the larger
+        one of both sides, infinite where there is none."""
+        half = self.reach(error, watched, 1.0)
+        return half - float(special.ndtri(missed)) * self.standard_error + self.grain
 
     def p_value(self, low: float, high: float, watched: bool = False) -> float:
         """The smallest error at which the interval lies outside [low, high]; 1 where none does. Watched: valid at every size."""

@@ -36,6 +36,9 @@ limit: that of fair coin flips is 2 |Z| of them, with Z the mean's deviation."""
 _SCATTER_OF_SUMS = 2.0
 """The same of a sum whose largest term does not grow."""
 
+_RAREST = 1e-16
+"""The least probability whose quantiles of counts SciPy works out."""
+
 MANY = 10_000
 """Networks from which on the mean of a bounded moment may be taken to be Gaussian: it rests on the neurons of all of them."""
 
@@ -73,6 +76,38 @@ class Proportion(WithProcess):
 
     def log_e(self, value: Any) -> Any:
         return log_proportion(self.trials, self.successes, value)
+
+    def reach(self, error: float, watched: bool, missed: float) -> float:
+        """By the counts themselves, which are far from Gaussian where they are few."""
+        seen = self.estimate
+        if missed >= 1.0 or seen in (0.0, 1.0):
+            return super().reach(error, watched, 1.0)
+        rarer = min(seen, 1.0 - seen)  # of both outcomes the rarer one: the other's counts cannot be worked out near 1
+        tails = [0.5 * missed, 1.0 - 0.5 * missed]
+        few, many = special.bdtrik(tails, self.trials, max(rarer, _RAREST))
+        ends = [Proportion(count, self.trials).interval(error, watched) for count in (math.floor(few), math.ceil(many))]
+        return max(ends[1].high - rarer, rarer - ends[0].low)
+
+    def seen_beyond(self, low: float, high: float, error: float, watched: bool, missed: float) -> float:
+        beyond = [_shown_above(self.trials, edge, error, watched, missed) - edge for edge in (high, 1.0 - low)]
+        return max((value for value in beyond if value < math.inf), default=math.inf)
+
+
+def _shown_above(trials: float, edge: float, error: float, watched: bool, missed: float) -> float:
+    """The least probability whose interval lies above an edge with probability 1 - missed; infinite where none does."""
+
+    def shows(count: float) -> bool:
+        if watched:
+            return float(log_proportion(trials, count, edge)) >= -math.log(error)
+        return float(special.betainc(count, trials - count + 1.0, edge)) <= 0.5 * error
+
+    if not 0.0 <= edge < 1.0 or not shows(math.floor(trials)):
+        return math.inf
+    least, most = math.floor(trials * edge), math.floor(trials)
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if shows(middle) else (middle, most)
+    return float(special.betaincinv(most, trials - most + 1.0, 1.0 - missed))
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
 from fanin.engine.stream import MAX_NETWORKS
 from fanin.stats.evidence import Evidence
 
 POWER = 0.9
 """Probability with which a run of the planned size decides."""
-
-POWER_QUANTILE = 1.2815515655446004
-"""One-sided standard normal quantile of `POWER`."""
 
 _STEP, _HALVINGS = math.log(8.0), 12  # to a thousandth of the number
 
@@ -30,13 +25,9 @@ def networks_for(
     >>> round(networks_for(Studentised("mean", 0.0, 0.1, 1000), 1000, 0.01, 0.01) / 1000)
     1781
     """
-    away = special.ndtri(0.5 * (1.0 + power))  # so that an estimate leaves neither side with probability 1 - power
 
     def fits(log_factor: float) -> bool:
-        grown = evidence.grown(math.exp(log_factor))
-        found = grown.interval(error, watched)
-        reach = max(found.high - found.estimate, found.estimate - found.low)
-        return (reach + away * grown.standard_error if away else reach) <= room
+        return evidence.grown(math.exp(log_factor)).reach(error, watched, 1.0 - power) <= room
 
     if not room > 0.0:
         return None

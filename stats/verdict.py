@@ -18,7 +18,7 @@ from html import escape
 from fanin.engine.errors import SpecificationError
 from fanin.stats.evidence import Evidence
 from fanin.stats.intervals import Interval
-from fanin.stats.planning import POWER_QUANTILE, networks_for
+from fanin.stats.planning import POWER, networks_for
 
 CONFIRMED, REFUTED, UNDECIDED, ASSUMED = "confirmed", "refuted", "undecided", "assumed"
 
@@ -95,9 +95,9 @@ class Verdict:
     def smallest_detectable(self) -> float:
         """The smallest difference between true and predicted value that a run like this one refutes with probability 0.9, in the
         units of the quantity; infinite where none is."""
-        found = self.interval
-        half = max(found.high - found.estimate, found.estimate - found.low)
-        size = self.claim.tolerance + self.claim.error + half + POWER_QUANTILE * self.evidence.standard_error + self.evidence.grain
+        slack = self.claim.tolerance + self.claim.error
+        low, high = self.claim.predicted - slack, self.claim.predicted + slack
+        size = slack + self.evidence.seen_beyond(low, high, self.error, self.watched, 1.0 - POWER)
         return math.inf if math.isnan(size) or size > self.evidence.range else size
 
     @functools.cached_property

@@ -94,7 +94,7 @@ def pairs_table(campaigns: int, seed: int = 501, factor: float = 1.0) -> tuple[s
     for pair in pairs.PAIRS:
         found = pairs.watched_pairs(campaigns, *pair, seed, factor)
         row, wrong = _row(pairs.name_of(*pair), campaigns, [*found.pairs])
-        rows.append(row + " ".join(f" {count / campaigns:.2g} |" for count in found.missed))
+        rows.append(row + "".join(f" {count / campaigns:.2g} |" for count in found.missed))
         broken += wrong
     return "\n".join(rows), broken
 

@@ -92,9 +92,12 @@ def test_growing_keeps_the_estimate_and_narrows(one, watched, factor):
     if not isinstance(one, Distance):
         assert grown.estimate == pytest.approx(one.estimate, rel=1e-12)
     assert after.high - after.low <= (before.high - before.low) * (1 + 1e-9)
-    if getattr(getattr(one, "plain", one), "mean_error", 0.0):  # which enters squared, and falls faster
-        assert math.sqrt(factor) * (1 - 1e-9) <= one.standard_error / grown.standard_error <= factor * (1 + 1e-9)
-    elif not isinstance(one, Proportion):  # whose count is kept away from none and all
+    of_mean = getattr(getattr(one, "plain", one), "mean_error", 0.0)
+    if of_mean:  # which enters squared, with what it scatters
+        least, most = one.standard_error / factor, math.hypot(one.standard_error / math.sqrt(factor), 4.0 * of_mean**2 / factor)
+        assert least * (1 - 1e-9) <= grown.standard_error <= most
+        return
+    if not isinstance(one, Proportion):  # whose count is kept away from none and all
         assert one.standard_error == pytest.approx(math.sqrt(factor) * grown.standard_error, rel=0.01)
     assert grown.standard_error <= one.standard_error
 

@@ -3,7 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from fanin.engine.errors import SpecificationError
@@ -11,9 +14,10 @@ from fanin.engine.stream import MAX_NETWORKS
 from fanin.stats.evidence import Evidence
 from fanin.stats.evidence_kinds import Proportion, Studentised
 from fanin.stats.intervals import Interval, normal_quantile
-from fanin.stats.planning import POWER, POWER_QUANTILE, networks_for
+from fanin.stats.planning import POWER, networks_for
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Claim, judge, judged
 
+POWER_QUANTILE = stats.norm.ppf(POWER)
 N = 10**6
 ERROR = 0.01
 
@@ -220,3 +224,49 @@ def test_claims_are_exact_confirmed_and_judged_unless_said():
     found = claim()
     assert (found.error, found.label, found.expected, found.assumed, found.against) == (0.0, "exact", CONFIRMED, False, "")
     assert not judge(found, mean(0.0, 0.1), N, ERROR).watched
+
+
+def decided(n, chance, word, at, error, watched=False):
+    """The probability that a run of n observations gives the word, to 1e-7."""
+    counts = np.arange(stats.binom.ppf(3e-8, n, chance), stats.binom.ppf(1 - 3e-8, n, chance) + 1)
+    found = [judge(at, Proportion(int(k), n), n, error, watched).verdict == word for k in counts]
+    return stats.binom.pmf(counts, n, chance)[found].sum()
+
+
+@pytest.mark.parametrize("chance", [0.5, 0.01, 0.002, 0.997])
+@pytest.mark.parametrize("watched", [False, True])
+def test_rare_counts_are_decided_as_often_as_announced(chance, watched):
+    """By all counts: at the announced number the power is 0.9 at least, and at nine tenths of it at most a little more."""
+    tolerance = min(0.1, 0.9 * chance, 0.9 * (1.0 - chance))
+    at = claim(chance, tolerance)
+    needed = networks_for(Proportion(chance * 10**4, 10**4), 10**4, tolerance, 0.01, watched)
+    assert 0.9 <= decided(needed, chance, CONFIRMED, at, 0.01, watched)
+    assert decided(round(0.8 * needed), chance, CONFIRMED, at, 0.01, watched) < 0.93
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize(
+    ("chance", "tolerance", "n"), [(0.3, 0.02, 1000), (0.002, 0.001, 2000), (0.001, 0.002, 1500), (0.9995, 1e-4, 3000)]
+)
+def test_the_smallest_detectable_change_of_a_rare_count(chance, tolerance, n, watched):
+    """On the side where more is needed the power is 0.9, on the other more; there is none beyond 0 or 1."""
+    at = claim(chance, tolerance)
+    size = judge(at, Proportion(round(chance * n), n), n, 0.01, watched).smallest_detectable
+    powers = [decided(n, p, REFUTED, at, 0.01, watched) for p in (chance - size, chance + size) if 0.0 <= p <= 1.0]
+    assert powers
+    assert min(powers) == pytest.approx(0.9, abs=1e-6)
+
+
+@given(log_n=st.floats(0.0, 17.0), log_chance=st.floats(-18.0, math.log10(0.5)), often=st.booleans(), missed=st.floats(1e-9, 0.99))
+def test_counts_reach_about_as_far_as_a_gaussian_law(log_n, log_chance, often, missed):
+    """Where they are many; where they are few a number is said at least."""
+    n, chance = 10.0**log_n, 10.0**log_chance
+    one = Proportion(n * (1.0 - chance) if often else n * chance, n)
+    found, least = one.reach(ERROR, False, missed), one.reach(ERROR, False, 1.0)
+    assert 0.0 < found <= 1.0
+    if n * chance > 1e6:
+        assert found == pytest.approx(least + stats.norm.isf(0.5 * missed) * one.standard_error, rel=0.02)
+
+
+def test_no_change_of_a_count_is_detected_by_a_handful():
+    assert judge(claim(0.5, 0.2), Proportion(2, 4), 4, 0.01).smallest_detectable == math.inf
