@@ -1,10 +1,10 @@
 """A quantity of one ensemble against the same quantity of another: what two runs say of their difference.
 
 Where the two runs are independent and both estimates are studentised, their standard errors add in squares (`compared`), those of a
-ratio on the scale of its logarithm. Where they are watched and both have an e-process of their own, these multiply to one of
-the pair of values, and the sequence is of the pairs at which the product is below 1/error. Elsewhere each side has an interval at
-half the error probability, so that with the whole one both hold their true values at once; the difference then lies between the two
-extreme differences, whatever the two are and however their runs depend on each other.
+ratio on the scale of its logarithm. Where they are watched and each has an e-process, E and F, their product and their mean are
+e-processes of the pair of values; so is E F / 2 + E / 4 + F / 4, and the sequence is of the pairs at which that is below 1/error.
+Elsewhere each side has an interval at half the error probability, so that with the whole one both hold their true values at once;
+the difference then lies between the two extreme differences, whatever the two are and however their runs depend on each other.
 """
 
 from __future__ import annotations
@@ -188,14 +188,15 @@ def _joint(one: Studentised, other: Studentised, kind: str, estimate: float, uni
 
 
 def _joint_sequence(one: WithProcess, other: WithProcess, error: float, *, scale: bool) -> Interval:
-    """Of the difference at all pairs of values at which the product of both e-processes is below 1/error.
+    """Of the difference at all pairs of values at which the e-process of the pair is below 1/error.
 
-    Each side reaches as far as it does alone where the other's process is least. Between the two, a staircase encloses the pairs:
-    the sequence is wider than it must be by a step or two of `STEPS`, never narrower.
+    The product sees best that both values are off; where one cannot be (of a count of 0), its process is far below 1, and the mean
+    sees more. Each side reaches farthest where the other's process is least. Between the two, a staircase encloses the pairs: the
+    sequence is wider than it must be by a step or two of `STEPS`, never narrower.
     """
     sides = (one, other)
-    least = [float(side.log_e(side.centre)) for side in sides]
-    ends = [side.interval(error * math.exp(log_e), watched=True) for side, log_e in zip(sides, reversed(least), strict=True)]
+    left = [float(_left_to_other(side.log_e(side.centre), error)) for side in sides]
+    ends = [side.interval(math.exp(-log_e), watched=True) for side, log_e in zip(sides, reversed(left), strict=True)]
     whole = difference(*ends, scale=scale)
     if math.isinf(ends[0].high) or math.isinf(ends[1].high):
         return whole
@@ -207,11 +208,18 @@ def _joint_sequence(one: WithProcess, other: WithProcess, error: float, *, scale
     return replace(whole, low=max(whole.low, lowest), high=min(whole.high, highest))  # the whole where that is 0 / 0
 
 
+def _left_to_other(log_e: Any, error: float) -> Any:
+    """ln of what F must stay below at a value of E: of the F at which E F / 2 + E / 4 + F / 4 = 1/error."""
+    own = np.exp(np.minimum(log_e, math.log(4.0 / error)))
+    with np.errstate(divide="ignore"):
+        return np.log(np.maximum(1.0 / error - 0.25 * own, 0.0)) - np.log(0.5 * own + 0.25)
+
+
 def _corners(sides: tuple[WithProcess, WithProcess], ends: tuple[float, float], error: float) -> tuple[Any, Any]:
     """Where the staircase between the centres of both sides and an end of each has its outer corners."""
     grids = [np.linspace(side.centre, end, STEPS + 1) for side, end in zip(sides, ends, strict=True)]
     logs = [np.minimum.accumulate(side.log_e(grid)[::-1])[::-1] for side, grid in zip(sides, grids, strict=True)]
-    reached = np.searchsorted(logs[1], -math.log(error) - logs[0])  # for each inner corner of one, the first of other's beyond
+    reached = np.searchsorted(logs[1], _left_to_other(logs[0], error))  # for each inner corner of one, the first of other's beyond
     steps = np.flatnonzero(reached)
     return grids[0][np.minimum(steps + 1, STEPS)], grids[1][np.minimum(reached[steps], STEPS)]
 

@@ -1,11 +1,12 @@
 """How often the sequence of a difference is ever wrong: two independent laws of `sequences`, watched together at the same looks.
 
-A sequence of the difference holds the true one wherever the product of both e-processes at the true pair of values is below
-1/error; where it is not, the interval itself is asked (`Difference`).
+A sequence of the difference holds the true one wherever the e-process of the pair, E F / 2 + E / 4 + F / 4, is below 1/error at the
+true pair of values; where it is not, the interval itself is asked (`Difference`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ PAIRS = (
 
 @dataclass(frozen=True)
 class Wrong:
-    """Numbers of campaigns at each of `ERRORS`: `pairs`, in which the product excludes the true pair at some look, and `missed`, in
+    """Numbers of campaigns at each of `ERRORS`: `pairs`, in which the e-process excludes the true pair at some look; `missed`, in
     which the interval excludes the true difference."""
 
     pairs: np.ndarray
@@ -53,13 +54,14 @@ def watched_pairs(campaigns: int, one: Null, other: Null, scale: bool, seed: int
             sums = [null.draw(random, of, int(n - before)) for null, of in zip((one, other), sums, strict=True)]
             before = n
             counted = [float(n) * count_as, *(of * count_as for of in sums)]
-            product = one.log_e(counted[0], counted[1], one.truth) + other.log_e(counted[0], counted[2], other.truth)
-            excluded |= product >= levels[:, None]
+            e, f = one.log_e(counted[0], counted[1], one.truth), other.log_e(counted[0], counted[2], other.truth)
+            found = np.logaddexp(np.logaddexp(e, f) - math.log(4.0), e + f - math.log(2.0))
+            excluded |= found >= levels[:, None]
             for at, error in enumerate(ERRORS):
-                for which in np.flatnonzero((product >= levels[at]) & ~outside[at]):
+                for which in np.flatnonzero((found >= levels[at]) & ~outside[at]):
                     sides = (null.evidence(counted[0], of[which]) for null, of in zip((one, other), counted[1:], strict=True))
-                    found = Difference(*sides, scale, independent=True).interval(error, watched=True)
-                    outside[at, which] = not found.low <= truth <= found.high
+                    interval = Difference(*sides, scale, independent=True).interval(error, watched=True)
+                    outside[at, which] = not interval.low <= truth <= interval.high
         pairs += excluded.sum(axis=1)
         missed += outside.sum(axis=1)
     return Wrong(pairs, missed)
