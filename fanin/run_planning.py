@@ -21,7 +21,6 @@ from fanin.judges import Judge, judge_of
 from fanin.provenance import provenance
 from fanin.result import Result
 from fanin.sampling import check_method, extended, simulate, step_of, whole_number
-from fanin.stats.evidence_kinds import Proportion
 from fanin.stats.planning import POWER, networks_for
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, Claim, Verdict, judge
 from fanin.studies import Study
@@ -188,9 +187,8 @@ def _measured(
 
 
 def _planned(verdict: Verdict, judges: dict[str, Judge], networks: int, claims: int, rates: dict[str, float]) -> PlannedClaim:
-    claim, evidence, truth = verdict.claim, verdict.evidence, _truth(verdict, judges)
-    if isinstance(evidence, Proportion) and 0.0 < truth < 1.0:
-        evidence = Proportion(truth * evidence.trials, evidence.trials)  # a rare count of the pilot says little
+    claim, truth = verdict.claim, _truth(verdict, judges)
+    evidence = verdict.evidence.supposing(truth)
     off = abs(truth - claim.predicted)
     room = abs(off - claim.tolerance) - claim.error
     sides = 1.0 if off < claim.tolerance else 2.0  # an estimate that errs away from the prediction refutes all the more

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
 from fanin.engine.accumulators import BINS, Accumulators, bin_edges
 from fanin.engine.errors import SpecificationError
@@ -79,6 +80,21 @@ class RankQuantile(Evidence):
 
     def grown(self, factor: float) -> RankQuantile:
         return replace(self, below=self.below * factor)
+
+    def supposing(self, truth: float) -> RankQuantile:
+        """The sampled law, shifted: the bins stay where they are."""
+        shares = np.append(0.0, self.below) / self.below[-1]
+        moved = np.interp(self.edges[1:-1] + (self.estimate - truth), self.edges, shares)
+        return replace(self, below=np.append(moved, 1.0) * self.below[-1])
+
+    def ends(self, error: float, watched: bool, missed: float) -> tuple[float, float]:
+        """By the counts below edges: more of them move the lower end down, fewer the upper end up, each to an edge."""
+        if missed >= 1.0:
+            return super().ends(error, watched, missed)
+        n = self.below[-1]
+        away = -special.ndtri(0.5 * missed) * np.sqrt(self.below * (1.0 - self.below / n))
+        more, fewer = (np.maximum.accumulate(np.clip(self.below + sign * away, 0.0, n)) for sign in (1.0, -1.0))
+        return replace(self, below=more).interval(error, watched).low, replace(self, below=fewer).interval(error, watched).high
 
     @property
     def grain(self) -> float:

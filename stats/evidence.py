@@ -26,6 +26,7 @@ from fanin.stats.intervals import Interval
 
 _ONE_SIGMA = 0.31731050786291415
 _ALMOST_SURE = 1.0 - 1e-9  # an error at which an interval is as narrow as it can be
+_HARDLY = 1e-6  # one at which an interval holds the truth for practical purposes
 _HALVINGS = 24
 
 
@@ -63,14 +64,24 @@ class Evidence(ABC):
         found = self.interval(_ONE_SIGMA)
         return 0.5 * (found.high - found.low)
 
-    def reach(self, error: float, watched: bool, missed: float) -> float:
-        """How far from the true value the ends of the interval lie at most, with probability 1 - missed.
+    def supposing(self, truth: float) -> Evidence:
+        """What is to be expected of a run of this size if the true value is another one than the estimate."""
+        return self
 
-        The true value is taken to be the estimate. missed : 1 of an estimate that hits it.
+    def ends(self, error: float, watched: bool, missed: float) -> tuple[float, float]:
+        """Between which the whole interval lies with probability 1 - missed, where the true value is the estimate.
+
+        missed : 1 of an estimate that hits it.
         """
         found = self.interval(error, watched)
-        half = max(found.high - found.estimate, found.estimate - found.low)
-        return half - float(special.ndtri(0.5 * missed)) * self.standard_error if missed < 1.0 else half
+        away = -float(special.ndtri(0.5 * missed)) * self.standard_error if missed < 1.0 else 0.0
+        return found.low - away, found.high + away
+
+    def reach(self, error: float, watched: bool, missed: float) -> float:
+        """How far from the true value these ends lie at most."""
+        low, high = self.ends(error, watched, missed)
+        seen = self.interval(error, watched).estimate
+        return max(high - seen, seen - low)
 
     def seen_beyond(self, low: float, high: float, error: float, watched: bool, missed: float) -> float:
         """How far outside [low, high] a true value lies that puts the whole interval there with probability 1 - missed; the larger
@@ -162,6 +173,19 @@ class Mapped(Evidence):
 
     def grown(self, factor: float) -> Mapped:
         return replace(self, inner=self.inner.grown(factor))
+
+    def supposing(self, truth: float) -> Mapped:
+        low, high = self.inner.ends(_HARDLY, False, _HARDLY)
+        if not math.isfinite(high - low):
+            return self
+        grid = np.linspace(low, high, 1 + (1 << _HALVINGS // 2))
+        values = self.function(np.maximum(grid, self.least))
+        nearest = float(grid[np.abs(values - truth).argmin()])
+        return replace(self, inner=self.inner.supposing(nearest))
+
+    def ends(self, error: float, watched: bool, missed: float) -> tuple[float, float]:
+        values = [float(value) for value in self.function(np.maximum(self.inner.ends(error, watched, missed), self.least))]
+        return min(values), max(values)
 
     @property
     def standard_error(self) -> float:

@@ -77,16 +77,21 @@ class Proportion(WithProcess):
     def log_e(self, value: Any) -> Any:
         return log_proportion(self.trials, self.successes, value)
 
-    def reach(self, error: float, watched: bool, missed: float) -> float:
+    def supposing(self, truth: float) -> Proportion:
+        """Counts as expected: a rare count of a short run says little."""
+        return Proportion(truth * self.trials, self.trials) if 0.0 < truth < 1.0 else self
+
+    def ends(self, error: float, watched: bool, missed: float) -> tuple[float, float]:
         """By the counts themselves, which are far from Gaussian where they are few."""
         seen = self.estimate
         if missed >= 1.0 or seen in (0.0, 1.0):
-            return super().reach(error, watched, 1.0)
+            return super().ends(error, watched, 1.0)
         rarer = min(seen, 1.0 - seen)  # of both outcomes the rarer one: the other's counts cannot be worked out near 1
         tails = [0.5 * missed, 1.0 - 0.5 * missed]
         few, many = special.bdtrik(tails, self.trials, max(rarer, _RAREST))
-        ends = [Proportion(count, self.trials).interval(error, watched) for count in (math.floor(few), math.ceil(many))]
-        return max(ends[1].high - rarer, rarer - ends[0].low)
+        found = [Proportion(count, self.trials).interval(error, watched) for count in (math.floor(few), math.ceil(many))]
+        low, high = found[0].low, found[1].high
+        return (low, high) if rarer == seen else (1.0 - high, 1.0 - low)
 
     def seen_beyond(self, low: float, high: float, error: float, watched: bool, missed: float) -> float:
         beyond = [_shown_above(self.trials, edge, error, watched, missed) - edge for edge in (high, 1.0 - low)]

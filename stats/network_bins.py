@@ -69,6 +69,26 @@ class ClusterQuantile(Evidence):
     def grown(self, factor: float) -> ClusterQuantile:
         return replace(self, trials=self.trials * factor)
 
+    def supposing(self, truth: float) -> ClusterQuantile:
+        """The sampled law, shifted: the bins stay where they are."""
+        ends = np.column_stack([self.lower, self.upper]).ravel()
+        known = np.isfinite(ends)
+        at = self.upper + (self.estimate - truth)
+
+        def moved(values: np.ndarray) -> np.ndarray:
+            before = np.append(0.0, values[:-1])
+            return np.interp(at, ends[known], np.column_stack([before, values]).ravel()[known])
+
+        return replace(self, shares=moved(self.shares), variances=moved(self.variances))
+
+    def ends(self, error: float, watched: bool, missed: float) -> tuple[float, float]:
+        """By the shares up to edges: larger ones move the lower end down, smaller ones the upper end up, each to an edge."""
+        if missed >= 1.0:
+            return super().ends(error, watched, missed)
+        away = -special.ndtri(0.5 * missed) * np.sqrt(np.maximum(self.variances, 0.0) / self.trials)
+        more, fewer = (np.clip(self.shares + sign * away, 0.0, 1.0) for sign in (1.0, -1.0))
+        return replace(self, shares=more).interval(error, watched).low, replace(self, shares=fewer).interval(error, watched).high
+
     @property
     def grain(self) -> float:
         """The width of the bin that holds the estimate."""

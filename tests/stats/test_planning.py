@@ -11,9 +11,11 @@ from scipy import stats
 
 from fanin.engine.errors import SpecificationError
 from fanin.engine.stream import MAX_NETWORKS
-from fanin.stats.evidence import Evidence
+from fanin.stats.binned import RankQuantile
+from fanin.stats.evidence import Evidence, Mapped, Unknown
 from fanin.stats.evidence_kinds import Proportion, Studentised
 from fanin.stats.intervals import Interval, normal_quantile
+from fanin.stats.network_bins import ClusterQuantile
 from fanin.stats.planning import POWER, networks_for
 from fanin.stats.verdict import ASSUMED, CONFIRMED, REFUTED, UNDECIDED, Claim, judge, judged
 
@@ -257,7 +259,7 @@ def test_the_smallest_detectable_change_of_a_rare_count(chance, tolerance, n, wa
     assert min(powers) == pytest.approx(0.9, abs=1e-6)
 
 
-@given(log_n=st.floats(0.0, 17.0), log_chance=st.floats(-18.0, math.log10(0.5)), often=st.booleans(), missed=st.floats(1e-9, 0.99))
+@given(log_n=st.floats(0.0, 12.0), log_chance=st.floats(-18.0, math.log10(0.5)), often=st.booleans(), missed=st.floats(1e-9, 0.99))
 def test_counts_reach_about_as_far_as_a_gaussian_law(log_n, log_chance, often, missed):
     """Where they are many; where they are few a number is said at least."""
     n, chance = 10.0**log_n, 10.0**log_chance
@@ -270,3 +272,61 @@ def test_counts_reach_about_as_far_as_a_gaussian_law(log_n, log_chance, often, m
 
 def test_no_change_of_a_count_is_detected_by_a_handful():
     assert judge(claim(0.5, 0.2), Proportion(2, 4), 4, 0.01).smallest_detectable == math.inf
+
+
+EDGES = np.concatenate([-np.geomspace(8.0, 0.01, 300), np.geomspace(0.01, 8.0, 300)])
+"""Of bins that are 2.3 % wide."""
+
+
+def ranks(random, n, p):
+    """A run of Gaussians."""
+    counts = random.multinomial(n, np.diff(stats.norm.cdf(EDGES), prepend=0.0, append=0.0)[1:-1])
+    return RankQuantile(p, EDGES, np.cumsum(counts))
+
+
+def clusters(random, n, p):
+    """A run of networks of 8 Gaussian neurons that share a scale."""
+    z = random.standard_normal((n, 8)) * np.sqrt(random.gamma(2.0, 0.5, (n, 1)))
+    bins = np.clip(np.searchsorted(EDGES, z) - 1, 0, EDGES.size - 2)
+    places = bins + (EDGES.size - 1) * np.arange(n)[:, None]
+    counts = np.bincount(places.ravel(), minlength=n * (EDGES.size - 1)).reshape(n, -1)
+    shares = np.cumsum(counts, axis=1) / 8
+    used = np.flatnonzero(counts.any(axis=0))
+    return ClusterQuantile(p, shares.mean(axis=0)[used], shares.var(axis=0)[used], EDGES[used], EDGES[used + 1], n)
+
+
+@pytest.mark.parametrize(
+    ("run", "p", "tolerance"), [(ranks, 0.05, 0.15), (ranks, 0.95, 0.19), (clusters, 0.95, 0.3), (clusters, 0.05, 0.35)]
+)
+def test_quantiles_are_decided_as_often_as_announced(run, p, tolerance, false_failure):
+    """100 runs of the announced number: 0.9 of them at least; 0.6 are seen with probability 0.99. Ends are edges of bins, so that a
+    number that leaves them out of account is far off where the tolerance ends just outside an edge, or just inside."""
+    law = 1.6448536 if run is ranks else 1.6359060
+    truth = law if p > 0.5 else -law
+    pilot = run(np.random.default_rng(1), 4000, p).supposing(truth)
+    assert pilot.estimate == pytest.approx(truth, abs=0.005)
+    needed = networks_for(pilot, 4000, tolerance, ERROR)
+    found = [run(np.random.default_rng([2, seed]), needed, p).interval(ERROR) for seed in range(100)]
+    decided = sum(abs(one.low - truth) <= tolerance and abs(one.high - truth) <= tolerance for one in found)
+    least = stats.binom.ppf(false_failure, 100, POWER)
+    assert decided >= least
+    assert stats.binom.sf(least - 1, 100, 0.6) < 0.01
+
+
+def test_a_mapped_quantile_is_supposed_where_its_own_is():
+    pilot = ranks(np.random.default_rng(3), 50_000, 0.9)
+    inner = pilot.supposing(1.25)
+    mapped = Mapped(pilot, np.tanh).supposing(math.tanh(1.25))
+    assert mapped.estimate == pytest.approx(math.tanh(1.25), abs=1e-3)
+    low, high = mapped.ends(ERROR, False, 0.1)
+    assert (low, high) == pytest.approx(np.tanh(inner.ends(ERROR, False, 0.1)), abs=0.02)
+    falling = Mapped(pilot, lambda z: -z).ends(ERROR, False, 0.1)
+    assert falling == pytest.approx([-end for end in reversed(pilot.ends(ERROR, False, 0.1))])
+    unknown = Mapped(Unknown(), np.tanh)
+    assert unknown.supposing(0.5) is unknown
+
+
+def test_what_is_supposed_of_a_count():
+    assert Proportion(3, 1000).supposing(0.01) == Proportion(10.0, 1000)
+    assert Proportion(3, 1000).supposing(0.0) == Proportion(3, 1000)
+    assert mean(1.0, 0.1).supposing(2.0) == mean(1.0, 0.1)
