@@ -1,7 +1,7 @@
 """Executors by name: threads, processes, a Dask cluster, MPI. Any other `concurrent.futures.Executor` is used as it is.
 
-Guarantee: a process that dies is replaced, and only the tasks that it had are given out again. No process is forked: workers start
-from a fresh interpreter. Executors between machines send Python objects as pickles and belong in a network that is trusted.
+Guarantee: a process that dies is replaced, and only the tasks that it had are given out again (`processes`). Executors between
+machines send Python objects as pickles and belong in a network that is trusted.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import math
 import multiprocessing
 import os
 import re
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -23,6 +21,7 @@ from typing import Any
 
 from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
+from fanin.processes import Processes
 
 EXECUTORS = ("threads", "processes", "dask", "mpi")
 WINDOW = 3
@@ -101,48 +100,6 @@ def workers_of(executor: futures.Executor, otherwise: int) -> int:
     return found if isinstance(found, int) and found > 0 else otherwise
 
 
-class Processes(futures.Executor):
-    """Worker processes, each with a queue of its own, so that one that dies takes only its own tasks with it."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self._pools = [self._pool() for _ in range(workers)]
-        self._load = [0] * workers
-        self._lock = threading.Lock()
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
-        """Give a task to the process that has the fewest."""
-        at = min(range(self.workers), key=self._load.__getitem__)
-        try:
-            future = self._pools[at].submit(fn, *args, **kwargs)
-        except futures.BrokenExecutor:
-            self._pools[at].shutdown(wait=False, cancel_futures=True)
-            self._pools[at] = self._pool()
-            future = self._pools[at].submit(fn, *args, **kwargs)
-        with self._lock:
-            self._load[at] += 1
-        future.add_done_callback(lambda _: self._rest(at))
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End all processes."""
-        for pool in self._pools:
-            pool.shutdown(wait=False, cancel_futures=cancel_futures)
-        for pool in self._pools:
-            pool.shutdown(wait=wait, cancel_futures=cancel_futures)
-
-    def __exit__(self, error: type[BaseException] | None, *_more: object) -> None:
-        self.shutdown(wait=True, cancel_futures=error is not None)
-
-    def _rest(self, at: int) -> None:
-        with self._lock:
-            self._load[at] -= 1
-
-    @staticmethod
-    def _pool() -> futures.ProcessPoolExecutor:
-        return futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
-
-
 class Cluster(futures.Executor):
     """A Dask cluster, of which workers may come and go. client : connected to its scheduler. notice : as for `open_executor`."""
 
@@ -188,20 +145,6 @@ def _check_main() -> None:
         raise SpecificationError("worker processes cannot be started from a program on standard input; write it to a file")
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SpecificationError(f"a worker process was about to start others; {_GUARD}")
-
-
-def _begin() -> None:
-    """What a worker process does first. Ctrl-C, which reaches all processes of a terminal, is left to the parent; without a parent
-    the worker ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from fanin import Store
 from fanin.block_ranges import Range
 from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
-from fanin.executors import Processes
+from fanin.processes import Processes
 from fanin.store.reading import unsound
 from fanin.store.specification import Specification
 from fanin.summary_row import Row
@@ -181,10 +181,8 @@ def kill_workers(folder: Path, count: int, rng: random.Random) -> collections.Co
 
     def kill(executor: Processes) -> None:
         while found["killed"] < count and not stop.wait(rng.uniform(0.1, 3.0)):
-            workers = [process for pool in executor._pools for process in list((pool._processes or {}).values())]
-            if workers:
-                rng.choice(workers).kill()
-                found["killed"] += 1
+            rng.choice(executor._all).process.kill()
+            found["killed"] += 1
 
     with Processes(2) as executor:
         killer = threading.Thread(target=kill, args=(executor,))

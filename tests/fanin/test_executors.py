@@ -19,8 +19,9 @@ from fanin import tasks
 from fanin.block_ranges import Range
 from fanin.broken_off import BrokenOff
 from fanin.engine.errors import SpecificationError
-from fanin.executors import Cluster, Processes, open_executor, workers_of
+from fanin.executors import Cluster, open_executor, workers_of
 from fanin.layer_bytes import to_bytes
+from fanin.processes import Processes
 from fanin.summary_row import Row
 from fanin.tasks import sample_elsewhere
 

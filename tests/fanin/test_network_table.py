@@ -64,7 +64,9 @@ def verdict(label, layer, quantity="z.variance", word=CONFIRMED, expected=CONFIR
 def report(results, *labels, verdicts=()):
     chosen = {label: results[label] for label in labels}
     study = Study("trial", "", {label: result.ensemble for label, result in chosen.items()})
-    return Report(study, chosen, list(verdicts), alpha=0.01)
+    found = Report(study, chosen, list(verdicts), alpha=0.01)
+    found.__dict__["diagnoses"] = []  # which take seconds, and stand below the tables
+    return found
 
 
 def printed(one, width=80, encoding="utf-8", **options):
