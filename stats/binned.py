@@ -22,6 +22,9 @@ from fanin.stats.intervals import Interval, kolmogorov_band, quantile_ranks
 from fanin.stats.sequences import rank_sequence
 from fanin.stats.symmetric_law import SymmetricLaw
 
+ONE_IN_TEN = 1.2815515655446004
+"""Standard deviations that a Gaussian variable exceeds with probability 0.1."""
+
 _PART_OF_BAND, _USUAL_ERROR = 1.0 / 64.0, 0.001
 _ZEROS_END = float(bin_edges()[1])  # the bin from 0 to 9e-41 is taken to hold zeros only
 
@@ -51,12 +54,14 @@ def ascending_bins(layer: Accumulators) -> tuple[np.ndarray, np.ndarray]:
 class RankQuantile(Evidence):
     """A quantile from ranks: the interval runs from the lower edge of one bin to the upper edge of another.
 
-    edges : of the bins, ascending. below : counts up to the upper edge of each, floats in a run that is only thought of.
+    edges : of the bins, ascending. below : counts up to the upper edge of each, floats in a run that is only thought of. pilot :
+    trials of the run that such a one is thought of from.
     """
 
     p: float
     edges: np.ndarray
     below: np.ndarray
+    pilot: float = math.inf
 
     @property
     def estimate(self) -> float:  # type: ignore[override]
@@ -85,15 +90,16 @@ class RankQuantile(Evidence):
         """The sampled law, shifted: the bins stay where they are."""
         shares = np.append(0.0, self.below) / self.below[-1]
         moved = np.interp(self.edges[1:-1] + (self.estimate - truth), self.edges, shares)
-        return replace(self, below=np.append(moved, 1.0) * self.below[-1])
+        return replace(self, below=np.append(moved, 1.0) * self.below[-1], pilot=float(self.below[-1]))
 
     def ends(self, error: float, watched: bool, missed: float) -> tuple[float, float]:
         """By the counts below edges: more of them move the lower end down, fewer the upper end up, each to an edge."""
         if missed >= 1.0:
             return super().ends(error, watched, missed)
         n = self.below[-1]
-        away = -special.ndtri(0.5 * missed) * np.sqrt(self.below * (1.0 - self.below / n))
-        more, fewer = (np.maximum.accumulate(np.clip(self.below + sign * away, 0.0, n)) for sign in (1.0, -1.0))
+        below = n * nearer(self.below / n, self.p, 1.0 / self.pilot)
+        away = -special.ndtri(0.5 * missed) * np.sqrt(below * (1.0 - below / n))
+        more, fewer = (np.append(np.maximum.accumulate(np.clip(below + sign * away, 0.0, n))[:-1], n) for sign in (1.0, -1.0))
         return replace(self, below=more).interval(error, watched).low, replace(self, below=fewer).interval(error, watched).high
 
     @property
@@ -109,6 +115,15 @@ class RankQuantile(Evidence):
         away = math.sqrt(self.p * (1.0 - self.p) / n)
         low, high = np.interp([self.p - away, self.p + away], np.append(0.0, self.below) / n, self.edges)
         return 0.5 * float(high - low)
+
+
+def nearer(shares: np.ndarray, p: float, variance: float) -> np.ndarray:
+    """Shares of a law up to edges, as near to p as they may be in nine pilots of ten.
+
+    variance : of the share of the pilot between two edges, for each unit of that share.
+    """
+    away = np.abs(shares - p)
+    return p + np.sign(shares - p) * np.maximum(away - ONE_IN_TEN * np.sqrt(away * variance), 0.25 * away)
 
 
 def law_distance(layer: Accumulators, law: SymmetricLaw | None) -> Distance:

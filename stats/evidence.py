@@ -43,6 +43,10 @@ class Evidence(ABC):
     def grown(self, factor: float) -> Evidence:
         """The same estimate from `factor` times as many networks."""
 
+    def centre(self, watched: bool) -> float:
+        """The value that the interval is about."""
+        return self.estimate
+
     @property
     def range(self) -> float:
         """The largest difference that two values of the quantity can have."""
@@ -80,8 +84,7 @@ class Evidence(ABC):
     def reach(self, error: float, watched: bool, missed: float) -> float:
         """How far from the true value these ends lie at most."""
         low, high = self.ends(error, watched, missed)
-        seen = self.interval(error, watched).estimate
-        return max(high - seen, seen - low)
+        return max(high - self.centre(watched), self.centre(watched) - low)
 
     def seen_beyond(self, low: float, high: float, error: float, watched: bool, missed: float) -> float:
         """How far outside [low, high] a true value lies that puts the whole interval there with probability 1 - missed; the larger
@@ -108,12 +111,10 @@ class Evidence(ABC):
 
 
 class WithProcess(Evidence):
-    """Evidence with an e-process of its own: its sequence is the values at which that is below 1/error."""
+    """Evidence with an e-process of its own: its sequence is the values at which that is below 1/error.
 
-    @property
-    def centre(self) -> float:
-        """The value that a watched run estimates: there the e-process is least, and it never falls on the way to either side."""
-        return self.estimate
+    The process is least at the centre of a watched run, and never falls on the way to either side.
+    """
 
     @abstractmethod
     def log_e(self, value: Any) -> Any:
@@ -122,7 +123,7 @@ class WithProcess(Evidence):
     def p_value(self, low: float, high: float, watched: bool = False) -> float:
         if not watched:
             return super().p_value(low, high)
-        nearest = min(max(self.centre, low), high)
+        nearest = min(max(self.centre(watched), low), high)
         return math.exp(-max(float(self.log_e(nearest)), 0.0))
 
 

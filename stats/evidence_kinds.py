@@ -89,7 +89,8 @@ class Proportion(WithProcess):
         rarer = min(seen, 1.0 - seen)  # of both outcomes the rarer one: the other's counts cannot be worked out near 1
         tails = [0.5 * missed, 1.0 - 0.5 * missed]
         few, many = special.bdtrik(tails, self.trials, max(rarer, _RAREST))
-        found = [Proportion(count, self.trials).interval(error, watched) for count in (math.floor(few), math.ceil(many))]
+        counts = math.floor(few), min(math.ceil(many), self.trials)
+        found = [Proportion(count, self.trials).interval(error, watched) for count in counts]
         low, high = found[0].low, found[1].high
         return (low, high) if rarer == seen else (1.0 - high, 1.0 - low)
 
@@ -265,15 +266,14 @@ class GaussianVariance(WithProcess):
     def estimate(self) -> float:  # type: ignore[override]
         return self.plain.estimate
 
-    @property
-    def centre(self) -> float:
-        """About the known mean, as the sequence is."""
-        return self.squares / self.trials
+    def centre(self, watched: bool) -> float:
+        """Of a sequence about the known mean, as it is itself."""
+        return self.squares / self.trials if watched else self.estimate
 
     def interval(self, error: float, watched: bool = False) -> Interval:
         if not watched:
             return self.plain.interval(error)
-        return Interval(self.centre, *variance_sequence(self.trials, self.squares, error), "gaussian")
+        return Interval(self.centre(watched), *variance_sequence(self.trials, self.squares, error), "gaussian")
 
     def grown(self, factor: float) -> GaussianVariance:
         return GaussianVariance(self.plain.grown(factor), self.trials * factor, self.squares * factor)

@@ -17,6 +17,7 @@ from scipy import special
 
 from fanin.engine.errors import SpecificationError
 from fanin.engine.layer_summary import BINS, SIZES, Bins, LayerSummary, line_edges, size_edges
+from fanin.stats.binned import nearer
 from fanin.stats.e_processes import log_bounded
 from fanin.stats.evidence import Evidence, Unknown
 from fanin.stats.evidence_kinds import Distance
@@ -38,7 +39,8 @@ class ClusterQuantile(Evidence):
     """A quantile from the shares of networks' neurons up to the upper ends of bins, and their variances over networks.
 
     An edge below the quantile has a share below p: the quantile is above all edges from the left on whose intervals say so, and
-    below all from the right whose intervals say the opposite. Each end errs with half the probability.
+    below all from the right whose intervals say the opposite. Each end errs with half the probability. pilot : the networks that a
+    run which is only thought of is thought of from.
     """
 
     p: float
@@ -47,6 +49,7 @@ class ClusterQuantile(Evidence):
     lower: np.ndarray
     upper: np.ndarray
     trials: float
+    pilot: float = math.inf
 
     @property
     def estimate(self) -> float:  # type: ignore[override]
@@ -79,14 +82,16 @@ class ClusterQuantile(Evidence):
             before = np.append(0.0, values[:-1])
             return np.interp(at, ends[known], np.column_stack([before, values]).ravel()[known])
 
-        return replace(self, shares=moved(self.shares), variances=moved(self.variances))
+        return replace(self, shares=moved(self.shares), variances=moved(self.variances), pilot=self.trials)
 
     def ends(self, error: float, watched: bool, missed: float) -> tuple[float, float]:
         """By the shares up to edges: larger ones move the lower end down, smaller ones the upper end up, each to an edge."""
         if missed >= 1.0:
             return super().ends(error, watched, missed)
+        near = self.variances[int(min(np.searchsorted(self.shares, self.p), self.shares.size - 1))]
+        shares = nearer(self.shares, self.p, max(float(near), 0.0) / (self.p * (1.0 - self.p)) / self.pilot)
         away = -special.ndtri(0.5 * missed) * np.sqrt(np.maximum(self.variances, 0.0) / self.trials)
-        more, fewer = (np.clip(self.shares + sign * away, 0.0, 1.0) for sign in (1.0, -1.0))
+        more, fewer = (np.clip(shares + sign * away, 0.0, 1.0) for sign in (1.0, -1.0))
         return replace(self, shares=more).interval(error, watched).low, replace(self, shares=fewer).interval(error, watched).high
 
     @property

@@ -18,6 +18,8 @@ from fanin.stats.e_processes import log_bounded, log_normal, log_proportion, log
 LOOKS = 400
 """Looks that a watched run has at most. Intervals without a sequence of their own divide their error evenly among as many."""
 
+_FAR_BELOW, _LEAST = 1e-9, 1e-290
+
 
 @functools.lru_cache(maxsize=4096)
 def normal_multiplier(trials: float, error: float) -> float:
@@ -87,6 +89,11 @@ def _edge(log_e: Callable[[float], Any], inside: float, end: float, error: float
     if _left(log_e(end), error) < 0.0:
         return end if without is None else without
     solve: Any = optimize.brentq
+    far = _FAR_BELOW * inside
+    if end == 0.0 and _left(log_e(far), error) < 0.0:  # of a count far below 1, which a plan may expect, the place may be at 1e-300
+        if _left(log_e(_LEAST), error) < 0.0:
+            return end
+        return math.exp(solve(lambda log: _left(log_e(math.exp(log)), error), math.log(far), math.log(_LEAST), rtol=1e-14))
     return float(solve(lambda value: _left(log_e(value), error), inside, end, xtol=1e-300, rtol=1e-14, maxiter=500))
 
 

@@ -195,7 +195,7 @@ def _joint_sequence(one: WithProcess, other: WithProcess, error: float, *, scale
     sequence is wider than it must be by a step or two of `STEPS`, never narrower.
     """
     sides = (one, other)
-    left = [float(_left_to_other(side.log_e(side.centre), error)) for side in sides]
+    left = [float(_left_to_other(side.log_e(side.centre(True)), error)) for side in sides]
     ends = [side.interval(math.exp(-log_e), watched=True) for side, log_e in zip(sides, reversed(left), strict=True)]
     whole = difference(*ends, scale=scale)
     if math.isinf(ends[0].high) or math.isinf(ends[1].high):
@@ -217,7 +217,7 @@ def _left_to_other(log_e: Any, error: float) -> Any:
 
 def _corners(sides: tuple[WithProcess, WithProcess], ends: tuple[float, float], error: float) -> tuple[Any, Any]:
     """Where the staircase between the centres of both sides and an end of each has its outer corners."""
-    grids = [np.linspace(side.centre, end, STEPS + 1) for side, end in zip(sides, ends, strict=True)]
+    grids = [np.linspace(side.centre(True), end, STEPS + 1) for side, end in zip(sides, ends, strict=True)]
     logs = [np.minimum.accumulate(side.log_e(grid)[::-1])[::-1] for side, grid in zip(sides, grids, strict=True)]
     reached = np.searchsorted(logs[1], _left_to_other(logs[0], error))  # for each inner corner of one, the first of other's beyond
     steps = np.flatnonzero(reached)

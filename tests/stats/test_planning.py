@@ -313,6 +313,32 @@ def test_quantiles_are_decided_as_often_as_announced(run, p, tolerance, false_fa
     assert stats.binom.sf(least - 1, 100, 0.6) < 0.01
 
 
+@pytest.mark.parametrize(("run", "tolerance"), [(ranks, 0.1), (clusters, 0.25)])
+def test_plans_of_quantiles_bear_with_short_pilots(run, tolerance, false_failure):
+    """Of 500 observations, over 20 pilots with 10 runs each: the announced number decides nine times in ten on average."""
+    truth = 1.6448536 if run is ranks else 1.6359060
+    decided = 0
+    for seed in range(20):
+        pilot = run(np.random.default_rng([3, seed]), 500, 0.95).supposing(truth)
+        needed = networks_for(pilot, 500, tolerance, ERROR)
+        found = [run(np.random.default_rng([4, seed, number]), needed, 0.95).interval(ERROR) for number in range(10)]
+        decided += sum(abs(one.low - truth) <= tolerance and abs(one.high - truth) <= tolerance for one in found)
+    assert decided >= stats.binom.ppf(false_failure, 200, POWER)
+
+
+def test_plans_of_counts_far_below_one():
+    """A sequence of a count of 0.01 ends at 1e-300 and below."""
+    for successes, trials in ((0.01, 1000.0), (2.92e-5 * 31_360, 31_360.0), (1e-9, 1e6)):
+        found = Proportion(successes, trials).interval(1e-4, watched=True)
+        assert 0.0 <= found.low <= found.estimate <= found.high
+        assert (found.low < 1e-60) == (successes < 0.1)
+    assert networks_for(Proportion(2.92e-5, 31_360), 31_360, 0.002, 2.9e-4, True) > 1000
+    assert networks_for(Proportion(500, 1000), 1000, 0.5, ERROR, True) <= 100
+    low, high = Proportion(3.16 * 0.0176, 3.16).ends(ERROR, False, 1e-9)
+    assert low == 0.0
+    assert 0.5 < high <= 1.0
+
+
 def test_a_mapped_quantile_is_supposed_where_its_own_is():
     pilot = ranks(np.random.default_rng(3), 50_000, 0.9)
     inner = pilot.supposing(1.25)
