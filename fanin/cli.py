@@ -284,6 +284,7 @@ def main() -> None:
         end_at_once()
         code = _complain_of(error)
         ignore()
+    arrived.clear()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -20,7 +20,8 @@ class Stopped(BaseException):
 
 
 arrived: list[int] = []
-"""Signals since `listen`. An exception that one raises inside a callback of the compiler is lost: then another follows from it."""
+"""Signals since `listen`. An exception that one raises inside a callback of the compiler is lost: then another follows from it, or
+none does (`stop_where_asked`)."""
 
 _raised = [0.0]
 
@@ -55,6 +56,12 @@ def _stop(number: int, _frame: Any) -> None:
     sys.unraisablehook = lambda _lost: None
     if len(arrived) == 1 or time.monotonic() - _raised[0] > _TOGETHER:
         _raised[0] = time.monotonic()
+        raise Stopped
+
+
+def stop_where_asked() -> None:
+    """Raise `Stopped` where a signal has arrived, as its own exception may be lost."""
+    if arrived:
         raise Stopped
 
 

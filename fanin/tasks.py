@@ -31,6 +31,7 @@ from fanin.engine.errors import SpecificationError
 from fanin.engine.spec import Ensemble
 from fanin.layer_bytes import from_bytes, to_bytes
 from fanin.result import Layer
+from fanin.signals import stop_where_asked
 from fanin.summary_row import Row
 
 TRIES = 5
@@ -192,6 +193,8 @@ def finished(
     ------
     BrokenOff
         Where a task fails again and again, or the executor takes no more.
+    Stopped
+        Where a signal arrived and its exception was lost.
     """
     waiting: dict[futures.Future[Any], Task] = {}
     again: deque[Task] = deque()
@@ -210,6 +213,7 @@ def finished(
                     break
             if not waiting:
                 return
+            stop_where_asked()
             done, _ = futures.wait(waiting, timeout=_LOOK, return_when=futures.FIRST_COMPLETED)
             for future in sorted(done, key=lambda one: waiting[one].blocks):
                 task = waiting.pop(future)

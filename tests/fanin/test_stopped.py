@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from fanin import cli, output
+from fanin import cli, output, sampling, signals
 from fanin.engine.errors import SpecificationError
 from fanin.report import Report
 
@@ -170,3 +170,22 @@ def test_a_variance_that_is_claimed_to_be_nothing_is_refuted(fanin, tmp_path):
     _, out, _ = fanin("verify", tmp_path / "zero.toml", "--json", "--output", tmp_path / "zero.json")
     claim = next(one for one in json.loads(out)["claims"] if one["quantity"] == "z.variance")
     assert (claim["verdict"], claim["p_value"]) == ("refuted", 0.0)
+
+
+SIZE = ("--networks", "1e9")
+
+
+@pytest.mark.parametrize("options", [SIZE, (*SIZE, "--executor", "processes", "--workers", "1"), ("--until", "decided")])
+def test_a_signal_whose_exception_is_lost_ends_the_run(fanin, monkeypatch, options):
+    """As it is inside a callback of the compiler."""
+    real = sampling.summed
+
+    def lost(*arguments, **more):
+        signals.arrived.append(signal.SIGINT)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(sampling, "summed", lost)
+    code, _, said = fanin("verify", "--widths", "4,1", *options)
+    assert code == 130
+    assert said.splitlines()[-1].startswith("fanin: interrupted")
+    assert signals.arrived == []
