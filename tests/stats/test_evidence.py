@@ -411,3 +411,11 @@ def test_floors_are_those_of_single_neurons_or_of_networks_as_good():
         assert coverage.floor(kind, law) == expected
     shallow, deep = (coverage.floor("network.kurtosis", f"ReLU layer, width 100, depth {depth}") for depth in (3, 10))
     assert ASYMPTOTIC_FLOOR["kurtosis"] / 8 < shallow <= deep <= ASYMPTOTIC_FLOOR["kurtosis"]
+
+
+def test_a_variance_of_0_is_impossible_where_squares_are_not():
+    one = GaussianVariance(Studentised("variance", 2.0, 0.1, 1000), 1000, 2000.0)
+    assert one.log_e(0.0) == math.inf
+    assert one.log_e(np.array([-1.0, 0.0, 2.0]))[:2].tolist() == [math.inf, math.inf]
+    assert one.log_e(2.0) < 0.0
+    assert one.p_value(-1.0, 0.0, watched=True) == 0.0

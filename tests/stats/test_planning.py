@@ -332,6 +332,8 @@ def test_plans_of_counts_far_below_one():
         found = Proportion(successes, trials).interval(1e-4, watched=True)
         assert 0.0 <= found.low <= found.estimate <= found.high
         assert (found.low < 1e-60) == (successes < 0.1)
+    assert 0.0 < Proportion(0.05, 1000.0).interval(1e-4, watched=True).low < 1e-60
+    assert Proportion(0.001, 1000.0).interval(1e-4, watched=True).low == 0.0
     assert networks_for(Proportion(2.92e-5, 31_360), 31_360, 0.002, 2.9e-4, True) > 1000
     assert networks_for(Proportion(500, 1000), 1000, 0.5, ERROR, True) <= 100
     low, high = Proportion(3.16 * 0.0176, 3.16).ends(ERROR, False, 1e-9)
@@ -343,13 +345,39 @@ def test_a_mapped_quantile_is_supposed_where_its_own_is():
     pilot = ranks(np.random.default_rng(3), 50_000, 0.9)
     inner = pilot.supposing(1.25)
     mapped = Mapped(pilot, np.tanh).supposing(math.tanh(1.25))
-    assert mapped.estimate == pytest.approx(math.tanh(1.25), abs=1e-3)
+    assert mapped.estimate == pytest.approx(math.tanh(1.25), abs=1e-4)
+    assert mapped.estimate == pytest.approx(math.tanh(inner.estimate), abs=1e-4)
     low, high = mapped.ends(ERROR, False, 0.1)
     assert (low, high) == pytest.approx(np.tanh(inner.ends(ERROR, False, 0.1)), abs=0.02)
     falling = Mapped(pilot, lambda z: -z).ends(ERROR, False, 0.1)
     assert falling == pytest.approx([-end for end in reversed(pilot.ends(ERROR, False, 0.1))])
     unknown = Mapped(Unknown(), np.tanh)
     assert unknown.supposing(0.5) is unknown
+
+
+@pytest.mark.parametrize("run", [ranks, clusters])
+@pytest.mark.parametrize("watched", [False, True])
+def test_ends_of_quantiles_lie_beyond_their_interval(run, watched):
+    """By the standard error of the share at each end, and by what the pilot leaves open; no more where nothing is missed."""
+    pilot = run(np.random.default_rng(5), 2000, 0.9)
+    interval = pilot.interval(ERROR, watched)
+    assert pilot.ends(ERROR, watched, 1.0) == (interval.low, interval.high)
+    supposed = pilot.supposing(pilot.estimate)
+    assert supposed.ends(ERROR, watched, 1.0) == pytest.approx((interval.low, interval.high))
+    near, far = (pilot.ends(ERROR, watched, missed) for missed in (0.3, 0.001))
+    assert far[0] < near[0] <= interval.low < interval.high <= near[1] < far[1]
+    longer, sure = (replace(supposed.grown(20.0), pilot=size) for size in (200.0, math.inf))
+    assert longer.ends(ERROR, watched, 0.1)[0] < sure.ends(ERROR, watched, 0.1)[0]
+    assert longer.ends(ERROR, watched, 0.1)[1] > sure.ends(ERROR, watched, 0.1)[1]
+
+
+def test_ends_of_counts_are_mirrored():
+    for missed in (1.0, 0.3, 0.01):
+        low, high = Proportion(3, 1000).ends(ERROR, False, missed)
+        assert Proportion(997, 1000).ends(ERROR, False, missed) == pytest.approx((1.0 - high, 1.0 - low))
+    for count in (0, 1000):
+        interval = Proportion(count, 1000).interval(ERROR)
+        assert Proportion(count, 1000).ends(ERROR, False, 0.1) == (interval.low, interval.high)
 
 
 def test_what_is_supposed_of_a_count():

@@ -1,5 +1,6 @@
 """Differences between two ensembles, and claims that a sampler assumes."""
 
+import itertools
 import math
 
 import numpy as np
@@ -179,8 +180,9 @@ def test_processes_of_sides_watched_together_multiply():
     and the mean of both processes, taken together, are below 1/error, and at most two of 200 steps wider."""
     bounded = BoundedMean(0.5, 0.1, 2000), BoundedMean(0.52, 0.05, 2000)
     variances = [GaussianVariance(Studentised("variance", value, 0.1, 10**4), 10**4, value * 10**4) for value in (1.0, 1.1)]
-    counts = Proportion(30, 2000), Proportion(60, 2000)
-    for sides, scale in ((bounded, False), (bounded, True), (variances, True), (variances, False), (counts, False), (counts, True)):
+    counts, far = (Proportion(30, 2000), Proportion(60, 2000)), (BoundedMean(0.6, 0.02, 4000), BoundedMean(0.2, 0.01, 2000))
+    pairs = (bounded, variances, counts, counts[::-1], far, far[::-1])
+    for sides, scale in itertools.product(pairs, (False, True)):
         apart = [side.interval(1e-9, watched=True) for side in sides]
         one, other = (np.linspace(found.low, found.high, 2001) for found in apart)
         e, f = np.exp(np.minimum(sides[0].log_e(one), 99.0))[:, None], np.exp(np.minimum(sides[1].log_e(other), 99.0))
