@@ -75,11 +75,12 @@ class _Worker:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
         with _without_interrupts():  # Ctrl-C, which reaches all processes of a terminal, is left to the parent
-            self.process.start()
+            process.start()
         theirs.close()
+        self._pipe, self.process = ours, process
 
     @property
     def load(self) -> int:
@@ -108,7 +109,7 @@ class _Worker:
 
     def _attend(self) -> None:
         try:
-            while self._is_needed():
+            while self._is_needed() and self._is_up():
                 try:
                     self._exchange()
                 except (EOFError, OSError) as error:  # the process has died
@@ -128,11 +129,18 @@ class _Worker:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             return bool(self._waiting)
 
-    def _exchange(self) -> None:
-        """Send tasks and take answers until there are no more."""
+    def _is_up(self) -> bool:
+        """Whether there is a process, after the one before has died as well; False where none can be started."""
         if not self.process.is_alive():
             self._pipe.close()
-            self._start()
+            try:
+                self._start()
+            except OSError:
+                return False
+        return True
+
+    def _exchange(self) -> None:
+        """Send tasks and take answers until there are no more."""
         while messages := self._next():
             for message in messages:
                 self._pipe.send_bytes(message)

@@ -204,7 +204,8 @@ def _joint_sequence(one: WithProcess, other: WithProcess, error: float, *, scale
     if not scale:
         return replace(whole, low=float((low[0] - low[1]).min()), high=float((high[0] - high[1]).max()))
     with np.errstate(divide="ignore", invalid="ignore"):
-        lowest, highest = float((low[0] / low[1]).min()) - 1.0, float((high[0] / high[1]).max()) - 1.0
+        lowest = float((low[0] / low[1]).min()) - 1.0
+        highest = float(np.where(high[1] > 0.0, high[0] / high[1], np.inf).max()) - 1.0
     return replace(whole, low=max(whole.low, lowest), high=min(whole.high, highest))  # the whole where that is 0 / 0
 
 

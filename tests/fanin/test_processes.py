@@ -146,6 +146,21 @@ def test_half_an_answer_ends_with_its_process(after):
         assert executor.submit(echo, 5).result(SECONDS) == 5
 
 
+def test_where_no_process_can_be_started_all_tasks_end(monkeypatch):
+    def none(_self):
+        raise BlockingIOError("no more processes")
+
+    with Processes(1) as executor:
+        executor.submit(os.getpid).result()
+        given = [executor.submit(echo, k, 0.5) for k in range(6)]
+        monkeypatch.setattr("fanin.processes._Worker._start", none)
+        executor._all[0].process.kill()
+        assert [ended(one) for one in given] == [futures.BrokenExecutor] * 6
+        executor._all[0].thread.join(SECONDS)
+        with pytest.raises(RuntimeError, match="cannot be started"):
+            executor.submit(os.getpid)
+
+
 def test_closing_ends_what_was_begun_and_cancels_the_rest_where_asked():
     executor = Processes(1)
     given = [executor.submit(echo, k, 0.2) for k in range(6)]

@@ -229,6 +229,18 @@ def test_a_product_where_a_side_is_at_its_end(scale):
     assert found.low == (-1.0 if scale else -math.inf)
 
 
+def test_a_ratio_to_what_may_be_negative_has_no_upper_end():
+    """As the mean slope of gelu, of a handful of networks."""
+    one, other = (BoundedMean(value, 0.3, trials, -0.2, 1.2) for value, trials in ((0.5, 3000), (0.05, 300)))
+    found = Difference(one, other, True, independent=True).interval(ERROR, watched=True)
+    alone = Difference(one, other, True).interval(ERROR, watched=True)
+    assert found.high == alone.high == math.inf
+    assert found.low > -1.0
+    turned = Difference(other, one, True, independent=True).interval(ERROR, watched=True)
+    assert turned.low == -1.0
+    assert 0.05 / 0.5 - 1.0 < turned.high < Difference(other, one, True).interval(ERROR, watched=True).high
+
+
 def test_a_watched_run_keeps_the_kind_of_its_sides():
     """At a fixed size errors add in squares."""
     plain = Studentised("variance", 2.0, 0.01, 10**6)
