@@ -27,7 +27,7 @@ from fanin.stats.intervals import Interval
 _ONE_SIGMA = 0.31731050786291415
 _ALMOST_SURE = 1.0 - 1e-9  # an error at which an interval is as narrow as it can be
 _HARDLY = 1e-6  # one at which an interval holds the truth for practical purposes
-_HALVINGS = 24
+_HALVINGS, _GRID = 24, 4097
 
 
 class Evidence(ABC):
@@ -179,7 +179,7 @@ class Mapped(Evidence):
         low, high = self.inner.ends(_HARDLY, False, _HARDLY)
         if not math.isfinite(high - low):
             return self
-        grid = np.linspace(low, high, 1 + (1 << _HALVINGS // 2))
+        grid = np.linspace(low, high, _GRID)
         values = self.function(np.maximum(grid, self.least))
         nearest = float(grid[np.abs(values - truth).argmin()])
         return replace(self, inner=self.inner.supposing(nearest))
